@@ -1,0 +1,98 @@
+"""What the commands share: `--json FILE|-`, the result on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA = 1
+
+
+@dataclass
+class Session:
+    """What one run of the command line must remember until its end: where the JSON document goes."""
+
+    command: str = ""
+    json: str | None = None
+
+
+def _remember(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    session = context.find_root().obj
+    session.command = context.command.name or ""
+    session.json = value
+    return value
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--json FILE|-` to a command; `emit` and the error path of `main` use it."""
+    return click.option(
+        "--json",
+        "json_file",
+        metavar="FILE|-",
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="Write the result as JSON (docs/json.md) to FILE, or '-' for standard output.",
+    )(command)
+
+
+def emit(document: Mapping[str, Any], render: Callable[[Console], None]) -> None:
+    """The result of a command: a table on stdout, or the JSON document where `--json` asks for it."""
+    session = click.get_current_context().find_root().obj
+    if session.json is not None:
+        write_json(document, session)
+    if session.json != "-":
+        from rich.console import Console
+
+        render(Console(soft_wrap=False, highlight=False))
+
+
+def progress_console() -> Console:
+    """For progress and logs: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def write_json(document: Mapping[str, Any], session: Session) -> None:
+    """`document` with the common head, finite floats only, to where the user asked for it."""
+    from edgekit import __version__
+
+    whole = {"schema": SCHEMA, "edgekit": __version__, "command": session.command, **document}
+    text = json.dumps(finite(whole), indent=2, allow_nan=False) + "\n"
+    if session.json == "-":
+        sys.stdout.write(text)
+        return
+    assert session.json is not None
+    path = Path(session.json)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as e:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"--json {path}: {e.strerror}", hint="name a file in a folder that exists and is writable") from e
+
+
+def finite(value: Any) -> Any:
+    """`value` with every infinite or undefined float replaced by None, as JSON has no word for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return value

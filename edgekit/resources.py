@@ -1,0 +1,32 @@
+"""Where the data that ships with edgekit lies: in a clone beside the package, in an installed wheel inside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _shipped(name: str) -> Path:
+    inside = _PACKAGE / "_data" / name  # a wheel maps targets/ and runtime/ here (pyproject.toml)
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def targets_dir() -> Path:
+    """Folder of the shipped target profiles (`*.toml`, `cores/*.toml`)."""
+    return _shipped("targets")
+
+
+def runtime_dir() -> Path:
+    """Folder of what runs on devices (`python/edgekit_runtime`)."""
+    return _shipped("runtime")
+
+
+def cache_dir() -> Path:
+    """The user's cache folder for edgekit (`$EDGEKIT_CACHE`, else `$XDG_CACHE_HOME/edgekit`, else `~/.cache/edgekit`)."""
+    chosen = os.environ.get("EDGEKIT_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "edgekit"
