@@ -1,0 +1,59 @@
+# edgekit: `make demo` runs the main job on real data, `make test` passes the tests. Both install what they need.
+
+PYTHON      ?= python3
+VENV        ?= .venv
+# The CPU build of PyTorch: a plain `torch` pulls gigabytes of CUDA. TORCH_INDEX names an extra wheel index, for example the
+# CPU index of pytorch.org; TORCH_SPEC another version or a wheel file.
+TORCH_SPEC  ?= torch==2.13.0
+TORCH_INDEX ?=
+
+BIN     := $(VENV)/bin
+STAMPS  := $(VENV)/.stamps
+DATA    := .cache/fashion-mnist/usr/share/datasets/fashion-mnist
+PIP     := $(BIN)/python -m pip --disable-pip-version-check
+# What the virtual board and the browser tests need from Debian/Ubuntu. Without them the demo runs on this machine only.
+BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-server openssh-client
+TEST_PACKAGES  := $(BOARD_PACKAGES) chromium
+
+.PHONY: demo test test-slow test-without-torch bench check setup data board-packages test-packages clean
+
+demo: setup data board-packages          ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
+	$(BIN)/python examples/demo.py
+
+test: setup data test-packages           ## everything but the slow sweeps
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup data test-packages      ## example trainings, long fuzzing, other Python versions
+	$(BIN)/python -m pytest -m slow
+
+bench: setup data board-packages         ## tables in benchmarks/ as Markdown and JSON
+	$(BIN)/python benchmarks/first_light.py
+
+check: setup                             ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(STAMPS)/python
+
+$(STAMPS)/python: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "edgekit needs Python 3.10 or newer; set PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tools/apt_install.sh --required python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet "$(TORCH_SPEC)" $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
+	$(PIP) install --quiet --editable ".[torch,tflite,dev]"
+	@mkdir -p $(STAMPS) && touch $@
+
+data: $(DATA)
+
+$(DATA):
+	sh tools/apt_unpack.sh dataset-fashion-mnist .cache/fashion-mnist
+
+board-packages:
+	@sh tools/apt_install.sh $(BOARD_PACKAGES)
+
+test-packages:
+	@sh tools/apt_install.sh $(if $(CI),--required) $(TEST_PACKAGES)
+
+clean:
+	rm -rf $(VENV) .cache build dist examples/*/build
