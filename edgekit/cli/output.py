@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.errors import UsageError
+from edgekit.finite import finite
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,14 +85,3 @@ def write_json(document: Mapping[str, Any], session: Session) -> None:
     except OSError as e:
         part.unlink(missing_ok=True)
         raise UsageError(f"--json {path}: {e.strerror}", hint="name a file in a folder that exists and is writable") from e
-
-
-def finite(value: Any) -> Any:
-    """`value` with every infinite or undefined float replaced by None, as JSON has no word for them."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(v) for v in value]
-    return value
