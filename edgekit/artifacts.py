@@ -1,12 +1,13 @@
-"""The build folder: what `convert` leaves behind and `profile`, `deploy` and `report` read (docs/design.md). Every file is
-written whole or not at all; a folder that is not one, or is incomplete, is refused with what to run."""
+"""The build folder: what `convert` leaves behind and `profile`, `deploy` and `report` read (docs/design.md).
+
+Every file is written whole or not at all; a folder that is not one, or is incomplete, is refused with what to run.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ MODEL_JSON, GOLDEN_FILE, REPORT_FILE = "model.json", "golden.npz", "report.json"
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the converted model; `sqnr_db` is its signal to quantization noise ratio, None where it stayed float."""
+    """One layer of the converted model; `sqnr_db`: signal to quantization noise ratio, None where it stayed float."""
 
     name: str
     op: str
@@ -141,7 +142,7 @@ def write_build(conversion: Conversion, int8: bytes | None, float_: bytes | None
             if content is None:
                 (out / name).unlink(missing_ok=True)  # of an earlier conversion with another precision
             else:
-                os.replace(stage / name, out / name)
+                (stage / name).replace(out / name)
     except OSError as e:
         raise UsageError(f"cannot write to {out}: {e.strerror}", hint="free some space, or name another --out") from e
     finally:
@@ -152,7 +153,8 @@ def read_model_json(build: Path) -> dict[str, Any]:
     """model.json of a build folder; ModelError when it is not one."""
     path = build / MODEL_JSON
     if not path.is_file():
-        raise ModelError(f"{build} is no build folder: it has no {MODEL_JSON}", hint=f"edgekit convert MODEL --out {build}")
+        hint = f"edgekit convert MODEL --out {build}"
+        raise ModelError(f"{build} is no build folder: it has no {MODEL_JSON}", hint=hint)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:

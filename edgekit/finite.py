@@ -8,7 +8,7 @@ from typing import Any
 
 
 def finite(value: Any) -> Any:
-    """`value` with every infinite or undefined float replaced by None, and mappings and sequences as dicts and lists."""
+    """`value` with every infinite or undefined float replaced by None; mappings become dicts, sequences lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -24,7 +24,7 @@ def runtime_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """The user's cache folder for edgekit (`$EDGEKIT_CACHE`, else `$XDG_CACHE_HOME/edgekit`, else `~/.cache/edgekit`)."""
+    """The user's cache for edgekit: `$EDGEKIT_CACHE`, else `$XDG_CACHE_HOME/edgekit`, else `~/.cache/edgekit`."""
     chosen = os.environ.get("EDGEKIT_CACHE")
     if chosen:
         return Path(chosen)

@@ -72,7 +72,7 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away: nothing left to say, and no message at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away; no message at exit
         code = 0
     except Exception as e:
         if os.environ.get("EDGEKIT_DEBUG"):

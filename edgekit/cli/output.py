@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,19 @@ def progress_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+@contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """A function that shows what is going on, on stderr: a spinner on a terminal, a line each elsewhere."""
+    console = progress_console()
+    if not console.is_terminal:
+        yield lambda text: console.print(text, markup=False)
+        return
+    with console.status("") as status:
+        from rich.markup import escape
+
+        yield lambda text: status.update(escape(text))
+
+
 def write_json(document: Mapping[str, Any], session: Session) -> None:
     """`document` with the common head, finite floats only, to where the user asked for it."""
     from edgekit import __version__
@@ -84,4 +98,5 @@ def write_json(document: Mapping[str, Any], session: Session) -> None:
         part.replace(path)
     except OSError as e:
         part.unlink(missing_ok=True)
-        raise UsageError(f"--json {path}: {e.strerror}", hint="name a file in a folder that exists and is writable") from e
+        hint = "name a file in a folder that exists and is writable"
+        raise UsageError(f"--json {path}: {e.strerror}", hint=hint) from e

@@ -1,7 +1,7 @@
 """Fashion-MNIST (70,000 grey pictures of clothes, 28x28, ten classes; MIT licence) as NumPy arrays.
 
-The files come from Debian's package `dataset-fashion-mnist`: installed (`/usr/share/datasets/fashion-mnist`) or only unpacked
-by `make data` into `.cache/fashion-mnist` of the repository. FASHION_MNIST names another folder.
+The files come from Debian's package `dataset-fashion-mnist`: installed (`/usr/share/datasets/fashion-mnist`) or only
+unpacked by `make data` into `.cache/fashion-mnist` of the repository. FASHION_MNIST names another folder.
 """
 
 from __future__ import annotations

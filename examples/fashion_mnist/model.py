@@ -1,4 +1,4 @@
-"""What `edgekit convert model.py` reads: the trained network, an example input, calibration data and a way to judge it."""
+"""What `edgekit convert model.py` reads: the trained network, an example input, calibration data and its judge."""
 
 from __future__ import annotations
 

@@ -1,0 +1,157 @@
+"""convert, profile, deploy, benchmark and status: each a straight line of calls whose types change (docs/design.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit import artifacts
+from edgekit.artifacts import Accuracy, Conversion, Golden, Layer
+from edgekit.errors import UsageError
+from edgekit.model import ModelSpec, from_module, load_source
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from edgekit.graph.calibration import CalibrationData
+
+Progress = Callable[[str], None]
+Calibration = Mapping[str, np.ndarray] | np.ndarray | str | None
+
+PRECISIONS = ("int8", "float")
+OBSERVERS = ("minmax", "percentile", "entropy", "mse")
+
+
+def _silent(_: str) -> None:
+    """The progress of somebody who does not want to see it."""
+
+
+def convert(
+    source: Any,
+    example_inputs: tuple[Any, ...] | None = None,
+    *,
+    out: str | Path,
+    calibration: Calibration = None,
+    evaluate: Callable[..., float] | None = None,
+    name: str | None = None,
+    precision: str = "int8",
+    observer: str = "minmax",
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    keep: str | Path | None = None,
+    allow_pickle: bool = False,
+    progress: Progress = _silent,
+) -> Conversion:
+    """Turn a trained model into a build folder: int8 QDQ ONNX, the float graph, golden data and a report.
+
+    source          torch.nn.Module (with example_inputs), or a path: model file (.py), float .onnx, QDQ .onnx
+    example_inputs  tensors for one call of the module; their shapes become the fixed shapes of the model
+    calibration     arrays by input name, first axis = samples; one array where there is one input; the path of an .npz;
+                    or "random" (then the accuracy is unknown)
+    evaluate        called with `predict`, a function from arrays (first axis = samples) to outputs; returns one figure,
+                    higher is better
+    observer        how ranges are taken from calibration: minmax, percentile, entropy or mse
+    shapes          input name → fixed shape, for models with dynamic dimensions
+    keep            folder for the intermediate graphs of each stage
+
+    Raises ModelError, UnsupportedError or UsageError; `out` is then untouched.
+    """
+    started = time.monotonic()
+    _check_choice("precision", precision, PRECISIONS)
+    _check_choice("observer", observer, OBSERVERS)
+    spec = _spec(source, example_inputs, name, calibration, evaluate, allow_pickle)
+    progress(f"reading {spec.name}")
+    build = _float_stage(spec, shapes or {}, progress)
+    build = _calibrate(build, precision, calibration)
+    if precision == "int8":
+        build = _quantize_stage(build, observer, progress)
+    conversion, golden = _judge(build, Path(out), precision, observer, progress)
+    conversion = replace(conversion, seconds=time.monotonic() - started)
+    if keep is not None:
+        _keep(build, Path(keep))
+    artifacts.write_build(conversion, build.int8, build.float, golden)
+    return conversion
+
+
+@dataclass(frozen=True)
+class _Build:
+    """What the stages of one conversion have made so far."""
+
+    spec: ModelSpec
+    graph: ir.Model
+    float: bytes | None
+    export: Mapping[str, float | int | None]
+    data: CalibrationData | None = None
+    given_data: bool = False
+    quantized: ir.Model | None = None
+    int8: bytes | None = None
+    layers: tuple[Layer, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def _check_choice(what: str, got: str, allowed: Sequence[str]) -> None:
+    if got not in allowed:
+        raise UsageError(f"{what} is {got!r}", hint="allowed: " + ", ".join(allowed))
+
+
+def _spec(
+    source: Any,
+    example_inputs: tuple[Any, ...] | None,
+    name: str | None,
+    calibration: Calibration,
+    evaluate: Callable[..., float] | None,
+    allow_pickle: bool,
+) -> ModelSpec:
+    if isinstance(source, (str, Path)):
+        spec = load_source(Path(source), allow_pickle=allow_pickle)
+    elif example_inputs is None:
+        raise UsageError("a module was given without example_inputs", hint="give the tensors of one call, in a tuple")
+    else:
+        spec = from_module(source, example_inputs, name=name or type(source).__name__.lower())
+    return replace(
+        spec,
+        name=name or spec.name,
+        calibration=spec.calibration if calibration is None else calibration,
+        evaluate=evaluate or spec.evaluate,
+    )
+
+
+def _float_stage(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], progress: Progress) -> _Build:
+    """Source → simplified float graph (or a QDQ graph made elsewhere, as it is), with static shapes."""
+    from edgekit.graph import load, save
+    from edgekit.graph.simplify import simplify
+
+    if spec.kind == "module":
+        from edgekit.graph.export import export
+
+        progress("exporting the float graph")
+        exported = export(spec)
+        graph = simplify(exported.model)
+        export_facts = {"max_abs_error": exported.max_abs_error, "opset": exported.opset}
+    else:
+        assert spec.onnx_bytes is not None
+        graph = load.static_shapes(load.parse(spec.onnx_bytes), shapes)
+        graph = graph if spec.kind == "qdq-onnx" else simplify(graph)
+        export_facts = {"max_abs_error": None, "opset": graph.opset_imports.get("")}
+    content = None if spec.kind == "qdq-onnx" else save.to_bytes(graph)
+    return _Build(spec, graph, content, export_facts)
+
+
+def _calibrate(build: _Build, precision: str, given: Calibration) -> _Build:
+    """The samples that set the ranges and become the golden inputs; random ones where no ranges are needed."""
+    from edgekit.graph import save
+    from edgekit.graph.calibration import calibration_data, load_npz
+
+    raw = build.spec.calibration
+    if isinstance(raw, str) and raw != "random":
+        raw = load_npz(Path(raw))
+    needs_ranges = precision == "int8" and build.spec.kind != "qdq-onnx"
+    inputs, _ = save.value_specs(build.graph)
+    if raw is None and not needs_ranges:
+        return replace(build, data=calibration_data("random", inputs))
+    data = calibration_data(raw, inputs)
+    return replace(build, data=data, given_data=True, warnings=build.warnings + data.warnings)
