@@ -16,7 +16,7 @@ PACKAGE = ROOT / "edgekit"
 LEVELS = (
     ("errors", "resources", "finite"),
     ("strict_toml", "doctor"),
-    ("target", "model", "project"),
+    ("target", "model", "project", "starter"),
     ("artifacts",),
     ("graph",),
     ("bundle", "device", "profiling"),
