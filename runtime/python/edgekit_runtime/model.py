@@ -1,0 +1,162 @@
+"""A release folder → `Model`: real values in, real values out, quantized and dequantized by model.json where needed.
+
+Refuses inputs of another name, shape or kind of number, and NaN: a silent conversion there is a wrong answer later.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from . import board, description, runtimes
+from .description import Value
+
+
+class Model:
+    """A deployed model, loaded once.
+
+    `path` is a release folder (…/current), a model folder or a model.json; links are resolved here and never again, so
+    that a later switch of `current` does not mix two releases. `threads` defaults to the number of big cores, `runtime`
+    to the first that can load the file. `verify=False` skips the sha256 check of the model file. Raises LoadError.
+
+    Attributes: `inputs`, `outputs` (name, shape, dtype, scale, zero_point of each value), `runtime` (name, version,
+    providers), `threads`, `folder`, `description`.
+    """
+
+    def __init__(self, path, *, threads: int | None = None, runtime: str | None = None, verify: bool = True) -> None:
+        self.description = description.read(path)
+        if verify:
+            description.verify(self.description)
+        self.threads = threads or board.System().big_cores()
+        self._interpreter = runtimes.build(self.description, self.threads, runtime)
+        self.folder = self.description.folder
+        self.inputs = self.description.inputs
+        self.outputs = self.description.outputs
+        self.runtime = self._interpreter.runtime
+        self._quantize_tables = {v.name: _limits(v) for v in self.inputs if v.scale is not None}
+
+    def __call__(self, *arrays, **named):
+        """Run once: `m(x)`, `m(x, state)`, `m({"x": x})` or `m(x=x)`, arrays of the shapes of `m.inputs`.
+
+        Inputs that stand for real values are floating point and come out as float32 arrays, whatever type the model
+        computes in; integer inputs without a scale (token ids, a sample rate) are integers. Returns one array for a
+        model with one output, else a tuple in the order of `m.outputs`. Raises ValueError for inputs that do not match.
+        """
+        ready = [self._to_model(v, x) for v, x in zip(self.inputs, self._in_order(arrays, named))]
+        return _result([_to_real(v, y) for v, y in zip(self.outputs, self._interpreter.run(ready))])
+
+    def raw(self, *arrays, **named):
+        """Run once on arrays of exactly the model's own types; outputs stay in them. Arguments as for a call."""
+        ready = [_exactly(v, x) for v, x in zip(self.inputs, self._in_order(arrays, named))]
+        return _result(self._interpreter.run(ready))
+
+    def golden(self):
+        """Yields (inputs, outputs) of each golden sample as dicts by name, in real values. Raises LoadError."""
+        for sample in range(self._golden_samples()):
+            yield (
+                {v.name: self._golden["input." + v.name][sample] for v in self.inputs},
+                {v.name: _to_real(v, self._golden["output." + v.name][sample]) for v in self.outputs},
+            )
+
+    def example(self):
+        """The first golden input: an array, or a dict by name where there are several; `m(m.example())` runs."""
+        inputs, _ = next(self.golden())
+        return inputs[self.inputs[0].name] if len(self.inputs) == 1 else inputs
+
+    def _golden_samples(self) -> int:
+        if not hasattr(self, "_golden"):
+            self._golden = _load_golden(self.description)
+        return min(len(array) for array in self._golden.values())
+
+    def _in_order(self, arrays, named):
+        if len(arrays) == 1 and isinstance(arrays[0], dict):
+            arrays, named = (), {**arrays[0], **named}
+        names = [v.name for v in self.inputs]
+        if arrays and not named and len(arrays) == len(names):
+            return arrays
+        if not arrays and len(named) == len(names) and all(n in named for n in names):
+            return [named[n] for n in names]
+        got = sorted(named) if named else f"{len(arrays)} arrays"
+        raise ValueError(f"inputs: got {got}, expected {names}")
+
+    def _to_model(self, value: Value, x) -> np.ndarray:
+        if value.scale is None and value.dtype[0] != "f":
+            return _integers(value, x)
+        x = _reals(value, x)
+        if value.scale is None:
+            return x if value.dtype == "float32" else x.astype(value.dtype)
+        low, high = self._quantize_tables[value.name]
+        q = np.rint(x / np.float32(value.scale))
+        q += value.zero_point
+        return np.clip(q, low, high, out=q).astype(value.dtype)
+
+
+def _limits(value: Value) -> tuple[int, int]:
+    info = np.iinfo(value.dtype)
+    return int(info.min), int(info.max)
+
+
+def _reals(value: Value, x) -> np.ndarray:
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise ValueError(
+            f"input {value.name}: dtype {x.dtype}, expected float32; scale it as in training (often x / 255)"
+        )
+    _check_shape(value, x)
+    if np.isnan(x).any():
+        raise ValueError(f"input {value.name}: contains NaN, expected real numbers")
+    return np.ascontiguousarray(x, np.float32).reshape(x.shape)
+
+
+def _integers(value: Value, x) -> np.ndarray:
+    x = np.asarray(x)
+    want = np.dtype(value.dtype)
+    if x.dtype.kind not in "iub":
+        raise ValueError(f"input {value.name}: dtype {x.dtype}, expected {value.dtype}")
+    _check_shape(value, x)
+    converted = np.ascontiguousarray(x, want).reshape(x.shape)
+    if x.dtype != want and not np.array_equal(converted, x):
+        raise ValueError(f"input {value.name}: values {x.min()} to {x.max()} do not fit into {value.dtype}")
+    return converted
+
+
+def _exactly(value: Value, x) -> np.ndarray:
+    x = np.asarray(x)
+    if x.dtype.name != value.dtype:
+        raise ValueError(f"input {value.name}: dtype {x.dtype}, expected {value.dtype}, the model's own type")
+    _check_shape(value, x)
+    return np.ascontiguousarray(x).reshape(x.shape)
+
+
+def _check_shape(value: Value, x: np.ndarray) -> None:
+    if x.shape != value.shape:
+        raise ValueError(f"input {value.name}: shape {x.shape}, expected {value.shape}")
+
+
+def _to_real(value: Value, y) -> np.ndarray:
+    y = np.asarray(y)
+    if value.scale is not None and y.dtype.kind != "f":
+        return (y.astype(np.float32) - np.float32(value.zero_point)) * np.float32(value.scale)
+    return y.astype(np.float32) if y.dtype.kind == "f" and y.dtype != np.float32 else y
+
+
+def _result(outputs):
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _load_golden(described: description.Description) -> dict:
+    if described.golden is None:
+        raise description.LoadError(f"{described.folder}: model.json names no golden data; convert the model again")
+    path = os.path.join(described.folder, described.golden)
+    keys = ["input." + v.name for v in described.inputs] + ["output." + v.name for v in described.outputs]
+    try:
+        with np.load(path, allow_pickle=False) as npz:
+            arrays = {key: npz[key] for key in keys}
+    except Exception as e:  # zip, zlib and NumPy each have errors of their own for a damaged file
+        raise description.LoadError(f"{path}: {type(e).__name__}: {e}") from e
+    values = dict(zip(keys, described.inputs + described.outputs))
+    wrong = [f"{k} {a.shape}" for k, a in arrays.items() if a.shape[1:] != values[k].shape or len(a) == 0]
+    if wrong:
+        raise description.LoadError(f"{path}: shape of {', '.join(wrong)}, expected (samples, *shape of the value)")
+    return arrays
