@@ -1,0 +1,245 @@
+"""Runs float and int8 graphs on this machine and judges them: accuracy, error per layer, golden data for the board.
+
+On x86 CPUs without VNNI, ONNX Runtime's default int8 kernels saturate 16-bit sums and answer wrongly, so every int8
+judgement here runs with session.x64quantprecision=1 and, where a graph does not load with it, with optimisations off.
+What judged is always named. Nothing here is a measure of speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from edgekit.errors import ModelError
+from edgekit.graph.calibration import CalibrationData
+from edgekit.graph.int8_spec import constant
+from edgekit.graph.quant_params import Array
+from edgekit.graph.quantization import DEQUANTIZED
+from edgekit.graph.sessions import ModelSource, judging_session, observing_session
+
+PARITY_TOLERANCE_LSB = 4.0  # 0 to 4 were measured between the optimised and the unoptimised run of correct int8 graphs
+GOLDEN_MARGIN_LSB = 4.0  # architectures round differently: about 2 LSB were seen between x86-64 and aarch64
+FLOAT_TOLERANCE = 1e-4  # of an output's range, for float graphs
+
+
+class Predictor:
+    """A model file behind a function from samples to outputs, run so that int8 is judged correctly on this CPU.
+
+    name      what ran it, for the report: "onnxruntime 1.32.0, CPU, x64quantprecision=1"
+    optimise  False switches all graph optimisations off (the QDQ graph exactly as written)
+    """
+
+    def __init__(self, model: ModelSource, *, optimise: bool = True) -> None:
+        self._session, self.name = judging_session(model, optimise=optimise)
+        self._inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
+        self.outputs = tuple(o.name for o in self._session.get_outputs())
+
+    def run(self, sample: Mapping[str, Array]) -> tuple[Array, ...]:
+        """Outputs for one set of inputs with the model's exact shapes."""
+        answers: tuple[Array, ...] = tuple(self._session.run(None, dict(sample)))
+        return answers
+
+    def predict(self, x: Array | Mapping[str, Array]) -> Array | tuple[Array, ...]:
+        """Outputs for any number of samples along the first axis, as the model's outputs with that first axis.
+
+        x: one array for a model of one input, else arrays by input name; (n, *shape[1:]), n a multiple of the model's
+        own first dimension. One output comes back as an array, several as a tuple. Raises ModelError.
+        """
+        arrays = self._by_name(x)
+        answers = [self.run(batch) for batch in self._batches(arrays)]
+        joined = tuple(np.concatenate([np.atleast_1d(a) for a in column]) for column in zip(*answers, strict=True))
+        return joined[0] if len(joined) == 1 else joined
+
+    def _by_name(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+        given = dict(x) if isinstance(x, Mapping) else {next(iter(self._inputs)): x}
+        if set(given) != set(self._inputs):
+            raise ModelError(f"predict got inputs {sorted(given)}: wanted {sorted(self._inputs)}")
+        types = {i.name: _numpy_type(i.type) for i in self._session.get_inputs()}
+        arrays = {name: np.asarray(_host(array), types[name]) for name, array in given.items()}
+        for name, array in arrays.items():
+            shape = self._inputs[name]
+            if array.shape[1:] != shape[1:] or len(array) == 0 or len(array) % shape[0]:
+                wanted = f"[n x {shape[0]}, {', '.join(map(str, shape[1:]))}]"
+                raise ModelError(f'predict got shape {list(array.shape)} for input "{name}": wanted {wanted}')
+        return arrays
+
+    def _batches(self, arrays: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+        counts = {name: len(array) // self._inputs[name][0] for name, array in arrays.items()}
+        if len(set(counts.values())) != 1:
+            raise ModelError(f"predict got different numbers of samples: {counts}")
+        for i in range(next(iter(counts.values()))):
+            yield {n: np.ascontiguousarray(a[i * (k := self._inputs[n][0]) : (i + 1) * k]) for n, a in arrays.items()}
+
+
+def layer_sqnr(
+    float_model: ir.Model, qdq_model: ir.Model, data: CalibrationData, max_samples: int = 32
+) -> Mapping[str, float]:
+    """Signal to quantization noise in dB at the output of each layer, by node name; infinite where nothing differs.
+
+    Errors of earlier layers are included: the first layer whose figure drops is the one to look at. Both graphs run as
+    written, without fused kernels.
+    """
+    exact, rounded = observing_session(float_model), observing_session(qdq_model)
+    outputs = _layer_outputs(qdq_model, {o.name for o in exact.get_outputs()})
+    signal = dict.fromkeys(outputs, 0.0)
+    noise = dict.fromkeys(outputs, 0.0)
+    wanted = sorted({f for f, _ in outputs.values()})
+    got = sorted({q for _, q in outputs.values()})
+    for i in range(min(data.samples, max_samples)):
+        reference = dict(zip(wanted, exact.run(wanted, data.sample(i)), strict=True))
+        stored = dict(zip(got, rounded.run(got, data.sample(i)), strict=True))
+        for layer, (f, q) in outputs.items():
+            truth = reference[f].astype(np.float64)
+            signal[layer] += float(np.square(truth).sum())
+            noise[layer] += float(np.square(truth - stored[q]).sum())
+    return {layer: _decibel(signal[layer], noise[layer]) for layer in outputs}
+
+
+def parity(model: ModelSource, data: CalibrationData, max_samples: int = 32) -> float:
+    """The largest difference, in LSB of the output, between the optimised and the unoptimised run of one int8 file.
+
+    Above PARITY_TOLERANCE_LSB the runtime's optimisations change what the graph says. 0 for float outputs of no scale.
+    """
+    steps = np.array([_lsb(scale) for scale in output_scales(model)])
+    return float((_spread(model, data, max_samples) / steps).max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and outputs (samples, *shape) by name; per output the largest absolute difference that counts as equal."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    tolerance: Mapping[str, float]
+
+
+def golden(model: ModelSource, data: CalibrationData, count: int = 8) -> Golden:
+    """What the board must answer for the first `count` samples, and how close.
+
+    int8: twice the spread measured here between the optimised and the unoptimised run, plus 4 LSB of the output. Where
+    the output is a steep function (Softmax, Sigmoid, Tanh) its own LSB understates what one LSB before it does: then
+    4 LSB of its input times its steepest slope, if that is more. float: 1e-4 of the output's range.
+    """
+    predictor = Predictor(model)
+    samples = [data.sample(i) for i in range(min(count, data.samples))]
+    answers = [predictor.run(sample) for sample in samples]
+    outputs = {name: np.stack([a[k] for a in answers]) for k, name in enumerate(predictor.outputs)}
+    inputs = {name: np.stack([sample[name] for sample in samples]) for name in data.arrays}
+    spread = _spread(model, data, count)
+    scales = output_scales(model)
+    tolerance = {
+        name: _tolerance(outputs[name], float(spread[k]), scales[k]) for k, name in enumerate(predictor.outputs)
+    }
+    return Golden(inputs, outputs, tolerance)
+
+
+@dataclass(frozen=True)
+class OutputScale:
+    """scale: real value of one LSB of an int8 output; amplified: what one LSB before a steep function does to it."""
+
+    scale: float
+    amplified: float = 0.0
+
+
+STEEPEST = {"Softmax": 0.5, "Sigmoid": 0.25, "Tanh": 1.0}  # largest change of an output per change of the inputs
+
+
+def output_scales(model: ModelSource) -> tuple[OutputScale | None, ...]:
+    """For each output of a QDQ file its scale; None where the output is float."""
+    return tuple(_output_scale(v) for v in _parsed(model).graph.outputs)
+
+
+def _output_scale(value: ir.Value) -> OutputScale | None:
+    scale = _scale(value)
+    if scale is None:
+        return None
+    node = _computing_node(value)
+    before = _scale(node.inputs[0]) if node is not None and node.op_type in STEEPEST else None
+    return OutputScale(scale, before * STEEPEST[node.op_type] if node is not None and before is not None else 0.0)
+
+
+def _computing_node(value: ir.Value) -> ir.Node | None:
+    """The node before Q and DQ, looking through those that only move data."""
+    node = value.producer()
+    while node is not None and node.op_type in ("DequantizeLinear", "QuantizeLinear", "Reshape", "Squeeze", "Flatten"):
+        node = node.inputs[0].producer() if node.inputs[0] is not None else None
+    return node
+
+
+def _scale(value: ir.Value | None) -> float | None:
+    producer = None if value is None else value.producer()
+    if producer is None or producer.op_type != "DequantizeLinear":
+        return None
+    scales = constant(producer.inputs[1])
+    return float(scales.item()) if scales is not None and scales.size == 1 else None
+
+
+def _tolerance(output: Array, spread: float, scale: OutputScale | None) -> float:
+    if scale is None:
+        reach = float(output.max() - output.min()) if output.size else 0.0
+        return 2 * spread + FLOAT_TOLERANCE * max(reach, 1.0)
+    return 2 * spread + GOLDEN_MARGIN_LSB * max(scale.scale, scale.amplified)
+
+
+def _lsb(scale: OutputScale | None) -> float:
+    return float("inf") if scale is None else scale.scale
+
+
+def _spread(model: ModelSource, data: CalibrationData, max_samples: int) -> Array:
+    """Per output, the largest absolute difference between the optimised and the unoptimised run."""
+    fast, plain = Predictor(model), Predictor(model, optimise=False)
+    spread = np.zeros(len(fast.outputs))
+    for i in range(min(data.samples, max_samples)):
+        sample = data.sample(i)
+        pairs = zip(fast.run(sample), plain.run(sample), strict=True)
+        gaps = [np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0) for a, b in pairs]
+        spread = np.maximum(spread, gaps)
+    return spread
+
+
+def _layer_outputs(qdq_model: ir.Model, float_values: set[str]) -> dict[str, tuple[str, str]]:
+    """Layer name → (value of the float graph, value of the QDQ graph) that hold the layer's output."""
+    found = {}
+    for node in qdq_model.graph:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            continue
+        value = _after_storing(node.outputs[0])
+        original = (value.name or "").removesuffix(DEQUANTIZED)
+        if original in float_values:
+            found[node.name or ""] = (original, value.name or "")
+    return found
+
+
+def _after_storing(value: ir.Value) -> ir.Value:
+    """The dequantized form of a node's output, or the output itself where it is not stored as int8."""
+    consumers = value.consumers()
+    if len(consumers) == 1 and consumers[0].op_type == "QuantizeLinear":
+        readers = consumers[0].outputs[0].consumers()
+        return readers[0].outputs[0] if readers else value
+    return value
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise == 0.0:
+        return float("inf")
+    return 10 * float(np.log10(max(signal, np.finfo(np.float64).tiny) / noise))
+
+
+def _parsed(model: ModelSource) -> ir.Model:
+    proto = onnx.ModelProto.FromString(model) if isinstance(model, bytes) else onnx.load(str(model))
+    return ir.serde.deserialize_model(proto)
+
+
+def _host(array: Any) -> Any:
+    return array.detach().cpu() if hasattr(array, "detach") else array  # a torch tensor, without importing torch
+
+
+def _numpy_type(name: str) -> np.dtype[Any]:
+    words = {"float": "float32", "double": "float64", "float16": "float16", "bool": "bool"}
+    inner = name.removeprefix("tensor(").removesuffix(")")
+    return np.dtype(words.get(inner, inner))

@@ -1,0 +1,376 @@
+"""The one table of rules that an int8 graph obeys: TFLite's int8 quantization specification in ONNX words.
+
+It says for every operator which inputs are int8 activations, which is the weight (and along which axis its scales lie),
+which the bias, and what the output's parameters must be. `quantization` builds graphs from it; `violations` checks with
+the same table graphs that others quantized. An operator outside the table stays float, with a reason.
+
+The rules common to all: activations int8, one scale per value, zero inside the range; weights int8 in [-127, 127] with
+zero point 0; biases int32 with scale = input scale x weight scale and zero point 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit.graph.quant_params import WEIGHT_MAX, Array, QuantParams
+
+
+class Output(Enum):
+    """What the parameters of an output must be, where they are not fixed numbers."""
+
+    FREE = "any"
+    SAME = "equal to those of every activation input"
+
+
+ALL_INPUTS: tuple[int, ...] = ()
+UNIT = QuantParams(1 / 256, -128)  # 0..1 without its last step: what LOGISTIC and SOFTMAX must answer in
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What int8 wants of one operator.
+
+    activations  positions of the int8 activation inputs; ALL_INPUTS for as many as there are
+    weight, bias positions of the int8 weight and of the int32 bias
+    weight_axis  axis of the weight along which each channel has its own scale; None: one scale
+    refusal      why this very node must stay float, or None
+    """
+
+    output: Output | QuantParams
+    activations: tuple[int, ...] = (0,)
+    weight: int | None = None
+    bias: int | None = None
+    weight_axis: Callable[[ir.Node], int | None] = lambda _: None
+    refusal: Callable[[ir.Node], str | None] = lambda _: None
+
+    def activation_inputs(self, node: ir.Node) -> Iterator[tuple[int, ir.Value]]:
+        """(position, value) of the activation inputs that this node has."""
+        positions = range(len(node.inputs)) if self.activations == ALL_INPUTS else self.activations
+        for i in positions:
+            value = node.inputs[i] if i < len(node.inputs) else None
+            if value is not None:
+                yield i, value
+
+    def operand(self, node: ir.Node, position: int | None) -> ir.Value | None:
+        """The value at `position`, None where the node leaves it out."""
+        return node.inputs[position] if position is not None and position < len(node.inputs) else None
+
+
+def constant(value: ir.Value | None) -> Array | None:
+    """The numbers of an initializer or a Constant node, also behind DequantizeLinear (then the stored integers)."""
+    if value is None:
+        return None
+    if value.const_value is not None:
+        return value.const_value.numpy()
+    producer = value.producer()
+    if producer is None:
+        return None
+    if producer.op_type == "DequantizeLinear":
+        return constant(producer.inputs[0])
+    tensor = ir.convenience.get_const_tensor(value) if producer.op_type == "Constant" else None
+    return None if tensor is None else tensor.numpy()
+
+
+def attribute(node: ir.Node, name: str, default: float | int | str) -> float | int | str:
+    """A number or text attribute of a node, with ONNX's default where it is left out."""
+    found = node.attributes.get(name)
+    return default if found is None else found.value
+
+
+def _constant_weight(node: ir.Node) -> str | None:
+    return None if constant(node.inputs[1]) is not None else "its weights are computed at run time"
+
+
+def _constant_bias(node: ir.Node) -> str | None:
+    if len(node.inputs) > 2 and node.inputs[2] is not None and constant(node.inputs[2]) is None:
+        return "its bias is computed at run time"
+    return None
+
+
+def _refuse_convolution(node: ir.Node) -> str | None:
+    return _constant_weight(node) or _constant_bias(node)
+
+
+def _refuse_gemm(node: ir.Node) -> str | None:
+    if attribute(node, "transA", 0):
+        return "its first input is transposed (transA=1)"
+    if attribute(node, "alpha", 1.0) != 1.0 or attribute(node, "beta", 1.0) != 1.0:
+        return "alpha or beta is not 1"
+    refusal = _refuse_convolution(node)
+    bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    if refusal is None and bias is not None and bias.size not in (1, bias.shape[-1]):
+        return f"its bias has shape {list(bias.shape)}: wanted one number per output"
+    return refusal
+
+
+def _refuse_resize(node: ir.Node) -> str | None:
+    mode = attribute(node, "mode", "nearest")
+    return None if mode in ("nearest", "linear") else f'mode "{mode}" has no int8 form (nearest and linear have)'
+
+
+def _refuse_pad(node: ir.Node) -> str | None:
+    fill = node.inputs[2] if len(node.inputs) > 2 else None
+    return None if fill is None or constant(fill) is not None else "its padding value is computed at run time"
+
+
+def _refuse_clip(node: ir.Node) -> str | None:
+    bounds = [value for value in node.inputs[1:] if value is not None]
+    return None if all(constant(b) is not None for b in bounds) else "its bounds are computed at run time"
+
+
+def _refuse_division(_: ir.Node) -> str | None:
+    return "TFLite has no int8 division (division by a constant is turned into a multiplication)"
+
+
+def _gemm_axis(node: ir.Node) -> int:
+    return 0 if attribute(node, "transB", 0) else 1
+
+
+def _matmul_axis(node: ir.Node) -> int | None:
+    weights = constant(node.inputs[1])
+    return 1 if weights is not None and weights.ndim == 2 else None  # a stack of matrices is BATCH_MATMUL: one scale
+
+
+def _transposed_axis(node: ir.Node) -> int | None:
+    return 1 if attribute(node, "group", 1) == 1 else None  # channels of two groups lie on the same index of axis 1
+
+
+_PASS_THROUGH = Rule(Output.SAME)
+_JOIN = Rule(Output.SAME, ALL_INPUTS)
+_ELEMENTWISE = Rule(Output.FREE)
+_BINARY = Rule(Output.FREE, (0, 1))
+
+RULES: dict[str, Rule] = {
+    # weighted sums (CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV, FULLY_CONNECTED): free output
+    "Conv": Rule(Output.FREE, weight=1, bias=2, weight_axis=lambda _: 0, refusal=_refuse_convolution),
+    "ConvTranspose": Rule(Output.FREE, weight=1, bias=2, weight_axis=_transposed_axis, refusal=_refuse_convolution),
+    "Gemm": Rule(Output.FREE, weight=1, bias=2, weight_axis=_gemm_axis, refusal=_refuse_gemm),
+    "MatMul": Rule(Output.FREE, weight=1, weight_axis=_matmul_axis),  # constant second input; else see rule_of
+    # arithmetic on two values, either of which may be a constant (ADD, SUB, MUL, PRELU)
+    "Add": _BINARY,
+    "Sub": _BINARY,
+    "Mul": _BINARY,
+    "PRelu": _BINARY,
+    "Div": Rule(Output.FREE, (0, 1), refusal=_refuse_division),
+    # means and sums rescale (MEAN, SUM); pooling and extrema do not (AVERAGE_POOL_2D, MAX_POOL_2D, REDUCE_MAX)
+    "GlobalAveragePool": _ELEMENTWISE,
+    "ReduceMean": _ELEMENTWISE,
+    "ReduceSum": _ELEMENTWISE,
+    "AveragePool": _PASS_THROUGH,
+    "MaxPool": _PASS_THROUGH,
+    "GlobalMaxPool": _PASS_THROUGH,
+    "ReduceMax": _PASS_THROUGH,
+    "ReduceMin": _PASS_THROUGH,
+    # functions of one value, each a table of 256 entries or better
+    "LeakyRelu": _ELEMENTWISE,
+    "HardSwish": _ELEMENTWISE,
+    "HardSigmoid": _ELEMENTWISE,
+    "Gelu": _ELEMENTWISE,
+    "Elu": _ELEMENTWISE,
+    "Abs": _ELEMENTWISE,
+    "Exp": _ELEMENTWISE,
+    # functions whose output range is known: TFLite fixes the parameters
+    "Sigmoid": Rule(UNIT),
+    "Softmax": Rule(UNIT),
+    "LogSoftmax": Rule(QuantParams(16 / 256, 127)),
+    "Tanh": Rule(QuantParams(1 / 128, 0)),
+    "LpNormalization": Rule(QuantParams(1 / 128, 0)),
+    # clamps that could not be folded into their producer; between two different quantizations runtimes drop them
+    "Relu": _PASS_THROUGH,
+    "Clip": Rule(Output.SAME, refusal=_refuse_clip),
+    # data movement: the integers travel unchanged
+    "Identity": _PASS_THROUGH,
+    "Reshape": _PASS_THROUGH,
+    "Flatten": _PASS_THROUGH,
+    "Squeeze": _PASS_THROUGH,
+    "Unsqueeze": _PASS_THROUGH,
+    "Transpose": _PASS_THROUGH,
+    "Slice": _PASS_THROUGH,
+    "Split": _PASS_THROUGH,
+    "Gather": _PASS_THROUGH,
+    "Expand": _PASS_THROUGH,
+    "Tile": _PASS_THROUGH,
+    "DepthToSpace": _PASS_THROUGH,
+    "SpaceToDepth": _PASS_THROUGH,
+    "Pad": Rule(Output.SAME, refusal=_refuse_pad),
+    "Resize": Rule(Output.SAME, refusal=_refuse_resize),
+    # several values meet without being rescaled
+    "Concat": _JOIN,
+    "Min": _JOIN,
+    "Max": _JOIN,
+}
+
+FLOAT_REASONS = {
+    "LSTM": "recurrent layers have no int8 form here; unroll it into Gemm, Sigmoid, Tanh and Mul to quantize it",
+    "GRU": "recurrent layers have no int8 form here; unroll it into Gemm, Sigmoid, Tanh and Mul to quantize it",
+    "RNN": "recurrent layers have no int8 form here; unroll it into Gemm and Tanh to quantize it",
+    "LayerNormalization": "its division by a standard deviation loses too much in int8",
+    "InstanceNormalization": "its division by a standard deviation loses too much in int8",
+    "GroupNormalization": "its division by a standard deviation loses too much in int8",
+    "BatchNormalization": "it is not folded into a convolution",
+    "If": "control flow has no int8 form",
+    "Loop": "control flow has no int8 form",
+}
+
+
+def rule_of(node: ir.Node) -> Rule | str:
+    """The rule that this node follows, or the reason why it stays float."""
+    if node.domain not in ("", "ai.onnx"):
+        return f'operator "{node.domain}::{node.op_type}" is not in the int8 table'
+    rule = RULES.get(node.op_type)
+    if rule is None:
+        return FLOAT_REASONS.get(node.op_type, f'operator "{node.op_type}" is not in the int8 table')
+    if node.op_type == "MatMul" and constant(node.inputs[1]) is None:
+        return _BINARY  # BATCH_MATMUL of two activations
+    return rule.refusal(node) or rule
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One place where a QDQ graph breaks the table."""
+
+    node: str
+    rule: str
+    got: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.node}: {self.rule}: got {self.got}, wanted {self.wanted}"
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """How a value is stored, read off its QuantizeLinear or DequantizeLinear."""
+
+    dtype: str
+    scales: Array
+    zero_points: Array
+
+    @property
+    def per_tensor(self) -> bool:
+        return self.scales.size == 1
+
+    def __str__(self) -> str:
+        if not self.per_tensor:
+            return f"{self.scales.size} scales of {self.dtype}"
+        return f"{self.dtype} ({self.scales.item():.8g}, {self.zero_points.item()})"
+
+    def equals(self, other: _Stored) -> bool:
+        return (
+            self.dtype == other.dtype
+            and np.array_equal(self.scales, other.scales)
+            and np.array_equal(self.zero_points, other.zero_points)
+        )
+
+
+def violations(model: ir.Model) -> tuple[Violation, ...]:
+    """Where a QDQ graph (ours or another quantizer's) breaks the table; empty when it is legal."""
+    return tuple(v for node in model.graph for v in _node_violations(node))
+
+
+def _node_violations(node: ir.Node) -> Iterator[Violation]:
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear") or not _touches_int8(node):
+        return
+    name = node.name or node.op_type
+    rule = rule_of(node)
+    if isinstance(rule, str):
+        # a float layer between Q and DQ is an island, which is legal; only int8 operators are judged
+        return
+    inputs = [(i, _source(v)) for i, v in rule.activation_inputs(node)]
+    outputs = [_sink(v) for v in node.outputs if v.dtype in (None, ir.DataType.FLOAT)]
+    yield from _activation_violations(name, inputs, outputs)
+    yield from _output_violations(name, rule, [s for _, s in inputs if s], [s for s in outputs if s])
+    yield from _weight_violations(name, node, rule)
+    yield from _bias_violations(name, node, rule)
+
+
+def _touches_int8(node: ir.Node) -> bool:
+    return any(_source(v) for v in node.inputs if v is not None) or any(_sink(v) for v in node.outputs)
+
+
+def _source(value: ir.Value | None) -> _Stored | None:
+    producer = None if value is None else value.producer()
+    return _stored(producer) if producer is not None and producer.op_type == "DequantizeLinear" else None
+
+
+def _sink(value: ir.Value) -> _Stored | None:
+    """Parameters of the QuantizeLinear that takes a node's output; a clamp between the two is the node's own."""
+    consumers = value.consumers()
+    if len(consumers) == 1 and consumers[0].op_type in ("Relu", "Clip"):
+        return _sink(consumers[0].outputs[0])
+    quantizers = [c for c in consumers if c.op_type == "QuantizeLinear"]
+    return _stored(quantizers[0]) if len(quantizers) == 1 else None
+
+
+def _stored(node: ir.Node) -> _Stored | None:
+    scales = constant(node.inputs[1])
+    if scales is None:
+        return None
+    given = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    zero_points = np.zeros(scales.shape, np.uint8) if given is None else given
+    return _Stored(str(zero_points.dtype), scales, zero_points)
+
+
+def _activation_violations(
+    name: str, inputs: list[tuple[int, _Stored | None]], outputs: list[_Stored | None]
+) -> Iterator[Violation]:
+    places = [(f"input {i}", s) for i, s in inputs] + [(f"output {i}", s) for i, s in enumerate(outputs)]
+    for place, stored in places:
+        if stored is None:
+            yield Violation(name, f"{place} is quantized", "float", "int8")
+        elif stored.dtype != "int8" or not stored.per_tensor:
+            yield Violation(name, f"{place} is int8 with one scale", str(stored), "int8 with one scale")
+
+
+def _output_violations(name: str, rule: Rule, inputs: list[_Stored], outputs: list[_Stored]) -> Iterator[Violation]:
+    if isinstance(rule.output, QuantParams):
+        wanted = _Stored("int8", np.float32(rule.output.scale), np.int8(rule.output.zero_point))
+        for got in outputs:
+            if not got.per_tensor or not wanted.equals(_Stored(got.dtype, got.scales.item(), got.zero_points.item())):
+                yield Violation(name, "output parameters are fixed", str(got), str(wanted))
+    elif rule.output is Output.SAME and outputs:
+        for place, got in [*((f"input {i}", s) for i, s in enumerate(inputs)), *(("output", s) for s in outputs[1:])]:
+            if not got.equals(outputs[0]):
+                yield Violation(name, f"{place} has the parameters of the output", str(got), str(outputs[0]))
+
+
+def _weight_violations(name: str, node: ir.Node, rule: Rule) -> Iterator[Violation]:
+    value = rule.operand(node, rule.weight)
+    if value is None:
+        return
+    stored, numbers = _source(value), constant(value)
+    if stored is None or numbers is None:
+        yield Violation(name, "weights are quantized", "float", "int8")
+        return
+    if stored.dtype != "int8":
+        yield Violation(name, "weights are int8", stored.dtype, "int8")
+    if np.any(stored.zero_points):
+        yield Violation(name, "weights are symmetric", f"zero point {np.unique(stored.zero_points)}", "zero point 0")
+    if numbers.size and numbers.astype(np.int32).min() < -WEIGHT_MAX:
+        yield Violation(name, "weights lie in [-127, 127]", str(numbers.min()), ">= -127")
+    producer = value.producer()
+    axis = attribute(producer, "axis", 1) if producer is not None else 1
+    if not stored.per_tensor and axis != rule.weight_axis(node):
+        yield Violation(name, "axis of the weight scales", str(axis), str(rule.weight_axis(node)))
+
+
+def _bias_violations(name: str, node: ir.Node, rule: Rule) -> Iterator[Violation]:
+    value = rule.operand(node, rule.bias)
+    if value is None:
+        return
+    bias, source, weights = _source(value), _source(node.inputs[0]), _source(rule.operand(node, rule.weight))
+    if bias is None:
+        yield Violation(name, "bias is quantized", "float", "int32")
+        return
+    if bias.dtype != "int32" or np.any(bias.zero_points):
+        yield Violation(name, "bias is int32 with zero point 0", str(bias), "int32, 0")
+    if source is None or weights is None or not source.per_tensor:
+        return  # already reported
+    wanted = source.scales.item() * weights.scales.astype(np.float64)
+    if not np.allclose(bias.scales, wanted, rtol=1e-5, atol=0.0):
+        yield Violation(name, "bias scale = input scale x weight scale", f"{bias.scales}", f"{wanted}")

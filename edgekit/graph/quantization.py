@@ -1,0 +1,258 @@
+"""A float graph and the range of each value become a QDQ graph that is legal for TFLite int8 by construction.
+
+The plan (`parameters`) is carried out on a copy: QuantizeLinear and DequantizeLinear around every int8 value, int8
+weights and int32 biases behind a DequantizeLinear, folded activations removed. Inputs and outputs of the graph stay
+float32; node names stay, so that a layer is recognised. Refused: weights that are not finite, opsets without
+per-channel scales.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx_ir as ir
+import onnx_ir.passes.common as passes
+
+from edgekit.errors import ModelError
+from edgekit.graph.int8_spec import Rule, constant, rule_of
+from edgekit.graph.parameters import Plan, finite, plan_parameters
+from edgekit.graph.quant_params import Array, QuantParams, Range, quantize_bias, quantize_weights, weight_scales
+
+MIN_OPSET = 13  # the first with one scale per channel
+DEQUANTIZED = "_dequantized"  # suffix of the float value that stands for a quantized one
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """What became of one node of the float graph. reason: why it stays float, or where it was folded into."""
+
+    name: str
+    op: str
+    quantized: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A QDQ graph and what became of each layer."""
+
+    model: ir.Model
+    layers: tuple[LayerPlan, ...]
+
+
+def quantize(model: ir.Model, ranges: Mapping[str, Range]) -> Quantized:
+    """Quantize a simplified float graph; `ranges` are those of `calibration.observe`. The given graph is not changed.
+
+    Raises ModelError for weights that are not finite, UnsupportedError never: what int8 cannot do stays float, with a
+    reason in `layers`.
+    """
+    opset = model.opset_imports.get("", 0)
+    if opset < MIN_OPSET:
+        raise ModelError(
+            f"the graph has opset {opset}: int8 needs {MIN_OPSET} or newer", hint="export it again, opset 20"
+        )
+    copy = prepared(model)
+    plan = plan_parameters(copy, ranges)
+    layers = tuple(_layer(node, plan) for node in copy.graph)
+    _Rewriting(copy.graph, plan).carry_out()
+    copy = passes.ShapeInferencePass()(copy).model
+    return Quantized(copy, layers)
+
+
+def prepared(model: ir.Model) -> ir.Model:
+    """A copy with a unique name for every node and division by a constant turned into multiplication."""
+    copy = ir.serde.deserialize_model(ir.serde.serialize_model(model))
+    taken: set[str] = set()
+    for i, node in enumerate(copy.graph):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{i}"
+        taken.add(node.name)
+    for node in list(copy.graph):
+        _multiply_by_reciprocal(copy.graph, node)
+    return copy
+
+
+def _multiply_by_reciprocal(graph: ir.Graph, node: ir.Node) -> None:
+    divisor = node.inputs[1] if node.op_type == "Div" else None
+    numbers = constant(divisor)
+    if divisor is None or numbers is None or numbers.dtype != np.float32 or not np.all(numbers):
+        return
+    inverse = _initializer(graph, f"{divisor.name}_inverse", np.reciprocal(finite(divisor)))
+    product = ir.node("Mul", [node.inputs[0], inverse], name=node.name, num_outputs=1)
+    old, new = node.outputs[0], product.outputs[0]
+    new.shape, new.type = old.shape, old.type
+    graph.insert_after(node, product)
+    _take_over(graph, old, new)
+    graph.remove(node, safe=True)
+
+
+def _take_over(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
+    """`new` replaces `old` everywhere, name and graph outputs included."""
+    for consumer, i in tuple(old.uses()):
+        consumer.replace_input_with(i, new)
+    for i, output in enumerate(graph.outputs):
+        if output is old:
+            graph.outputs[i] = new
+    name, old.name = old.name, f"{old.name}_replaced"
+    new.name = name
+
+
+def _initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
+    """The initializer `name`; registered at its first use."""
+    if name not in graph.initializers:
+        tensor = ir.tensor(array, name=name)
+        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+        graph.register_initializer(value)
+    return graph.initializers[name]
+
+
+def _layer(node: ir.Node, plan: Plan) -> LayerPlan:
+    name = node.name or ""
+    if name in plan.folded:
+        return LayerPlan(name, node.op_type, True, f'folded into "{plan.folded[name]}"')
+    return LayerPlan(name, node.op_type, name not in plan.reasons, plan.reasons.get(name))
+
+
+@dataclass
+class _Rewriting:
+    """Carries a plan out on `graph`, in place."""
+
+    graph: ir.Graph
+    plan: Plan
+    _made: dict[str, ir.Value] = field(default_factory=dict)
+
+    def carry_out(self) -> None:
+        nodes = [n for n in self.graph if n.name not in self.plan.reasons]
+        self._remove_folded(nodes)
+        nodes = [n for n in nodes if n.name not in self.plan.folded]
+        rules = {n: rule for n in nodes if isinstance(rule := rule_of(n), Rule)}
+        for node, rule in rules.items():  # before the activations: the bias needs its input's parameters by value name
+            self._quantize_weights(node, rule)
+        for value in self._stored_values(rules):
+            self._quantize_value(value, rules)
+        for node, rule in rules.items():
+            self._quantize_operands(node, rule)
+        self._drop_unused_initializers()
+
+    def _remove_folded(self, nodes: list[ir.Node]) -> None:
+        for node in nodes:
+            if node.name in self.plan.folded:
+                kept, old = node.inputs[0], node.outputs[0]
+                assert kept is not None
+                _take_over(self.graph, old, kept)
+                self.graph.remove(node, safe=True)
+
+    def _stored_values(self, rules: Mapping[ir.Node, Rule]) -> list[ir.Value]:
+        found: dict[ir.Value, None] = {}
+        for node, rule in rules.items():
+            found.update({v: None for _, v in rule.activation_inputs(node) if v.name in self.plan.values})
+            found.update({v: None for v in node.outputs if v.name in self.plan.values})
+        return list(found)
+
+    def _quantize_value(self, value: ir.Value, rules: Mapping[ir.Node, Rule]) -> None:
+        """Store `value` as int8. What computes it in float keeps feeding other float nodes unrounded."""
+        name, producer = value.name, value.producer()
+        assert name is not None
+        float_source = producer is None or producer not in rules
+        readers = [(n, i) for n, i in value.uses() if n in rules or not float_source]
+        pair = self._pair(value, self.plan.values[name], name)
+        if producer is None:
+            self.graph.insert_before(self.graph[0], pair)
+        else:
+            self.graph.insert_after(producer, pair)
+        for node, i in readers:
+            node.replace_input_with(i, pair[1].outputs[0])
+        if not float_source:
+            self._replace_graph_output(value, pair[1].outputs[0])
+
+    def _replace_graph_output(self, value: ir.Value, stored: ir.Value) -> None:
+        for i, output in enumerate(self.graph.outputs):
+            if output is value:
+                self.graph.outputs[i] = stored
+                name, value.name = value.name, f"{value.name}_float"
+                stored.name = name
+
+    def _pair(self, value: ir.Value, params: QuantParams, name: str) -> tuple[ir.Node, ir.Node]:
+        """QuantizeLinear and DequantizeLinear of `value`, not yet in the graph."""
+        scale, zero_point = self._parameters(params)
+        q = ir.node("QuantizeLinear", [value, scale, zero_point], num_outputs=1, name=f"{name}_quantize")
+        q.outputs[0].name, q.outputs[0].shape = f"{name}_quantized", value.shape
+        q.outputs[0].type = ir.TensorType(ir.DataType.INT8)
+        dq = ir.node("DequantizeLinear", [q.outputs[0], scale, zero_point], num_outputs=1, name=f"{name}_dequantize")
+        dq.outputs[0].name, dq.outputs[0].shape = f"{name}{DEQUANTIZED}", value.shape
+        dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+        return q, dq
+
+    def _parameters(self, params: QuantParams) -> tuple[ir.Value, ir.Value]:
+        """Scale and zero point as initializers, one of each number."""
+        scale = np.asarray(params.scale, np.float32)
+        return (
+            _initializer(self.graph, f"scale_{scale.view(np.uint32).item():08x}", scale),
+            _initializer(self.graph, f"zero_point_{params.zero_point}", np.asarray(params.zero_point, np.int8)),
+        )
+
+    def _quantize_operands(self, node: ir.Node, rule: Rule) -> None:
+        """Constant operands become int8 initializers, inputs of other parameters are requantized."""
+        for i, value in list(rule.activation_inputs(node)):
+            slot = (node.name or "", i)
+            if slot in self.plan.constants:
+                params = self.plan.constants[slot]
+                stored = params.quantize(finite(value))
+                self._behind_dequantize(node, i, stored, *self._parameters(params), f"{node.name}_operand{i}", None)
+            elif slot in self.plan.requantized:
+                pair = self._pair(value, self.plan.requantized[slot], f"{node.name}_input{i}")
+                self.graph.insert_before(node, pair)
+                node.replace_input_with(i, pair[1].outputs[0])
+
+    def _quantize_weights(self, node: ir.Node, rule: Rule) -> None:
+        weight, source = rule.operand(node, rule.weight), node.inputs[0]
+        if weight is None or rule.weight is None or source is None:
+            return
+        bias = rule.operand(node, rule.bias)
+        source_params = self.plan.values[source.name or ""]
+        axis, numbers = rule.weight_axis(node), finite(weight)
+        channels = numbers.shape[axis] if axis is not None else _outputs(node)
+        offsets = None if bias is None else np.broadcast_to(finite(bias).reshape(-1), (channels,))
+        scales = weight_scales(numbers, axis, bias=offsets, input_scale=source_params.scale)
+        stored = quantize_weights(numbers, scales, axis)
+        self._attach(node, rule.weight, stored, scales, axis, f"{node.name}_weight")
+        if offsets is not None and rule.bias is not None:
+            units = np.asarray(np.float32(source_params.scale) * scales)
+            self._attach(node, rule.bias, quantize_bias(offsets, units), units, _bias_axis(axis), f"{node.name}_bias")
+
+    def _attach(self, node: ir.Node, i: int, stored: Array, scales: Array, axis: int | None, name: str) -> None:
+        scale = _initializer(self.graph, f"{name}_scale", scales)
+        zero_point = _initializer(self.graph, f"{name}_zero_point", np.zeros(scales.shape, stored.dtype))
+        self._behind_dequantize(node, i, stored, scale, zero_point, name, axis)
+
+    def _behind_dequantize(
+        self, node: ir.Node, i: int, stored: Array, scale: ir.Value, zero_point: ir.Value, name: str, axis: int | None
+    ) -> None:
+        initializer = _initializer(self.graph, f"{name}_quantized", stored)
+        attributes = {} if axis is None else {"axis": axis}
+        dq = ir.node(
+            "DequantizeLinear", [initializer, scale, zero_point], attributes, num_outputs=1, name=f"{name}_dequantize"
+        )
+        dq.outputs[0].name, dq.outputs[0].shape = f"{name}{DEQUANTIZED}", ir.Shape(stored.shape)
+        dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+        self.graph.insert_before(node, dq)
+        node.replace_input_with(i, dq.outputs[0])
+
+    def _drop_unused_initializers(self) -> None:
+        for name, value in list(self.graph.initializers.items()):
+            if not value.uses() and not value.is_graph_output():
+                del self.graph.initializers[name]
+
+
+def _outputs(node: ir.Node) -> int:
+    """Channels of a node's output where its weight has one scale for all."""
+    shape = node.outputs[0].shape
+    channels = None if shape is None else shape[-1 if node.op_type in ("Gemm", "MatMul") else 1]
+    assert isinstance(channels, int), "shapes are static after simplification"
+    return channels
+
+
+def _bias_axis(weight_axis: int | None) -> int | None:
+    return None if weight_axis is None else 0
