@@ -155,3 +155,123 @@ def _calibrate(build: _Build, precision: str, given: Calibration) -> _Build:
         return replace(build, data=calibration_data("random", inputs))
     data = calibration_data(raw, inputs)
     return replace(build, data=data, given_data=True, warnings=build.warnings + data.warnings)
+
+
+def _quantize_stage(build: _Build, observer: str, progress: Progress) -> _Build:
+    """Float graph + samples → QDQ graph; a graph that is quantized already is only checked."""
+    from edgekit.graph import save
+    from edgekit.graph.calibration import observe
+    from edgekit.graph.int8_spec import violations
+    from edgekit.graph.quantization import quantize
+
+    if build.spec.kind == "qdq-onnx":
+        found = tuple(f"not TFLite int8: {violation}" for violation in violations(build.graph))
+        return replace(build, quantized=build.graph, int8=save.to_bytes(build.graph), warnings=build.warnings + found)
+    assert build.data is not None
+    progress(f"calibrating with {build.data.samples} samples")
+    ranges = observe(build.graph, build.data, observer)  # type: ignore[arg-type]  # checked against OBSERVERS
+    progress("quantizing")
+    quantized = quantize(build.graph, ranges)
+    layers = tuple(Layer(p.name, p.op, p.quantized, p.reason, None, 0) for p in quantized.layers)
+    return replace(build, quantized=quantized.model, int8=save.to_bytes(quantized.model), layers=layers)
+
+
+def _judge(
+    build: _Build, out: Path, precision: str, observer: str, progress: Progress
+) -> tuple[Conversion, Golden]:
+    """Accuracy, error per layer, agreement of runs and golden data for what the earlier stages made."""
+    from edgekit.graph import evaluation, save
+    from edgekit.profiling.macs import count_macs
+
+    assert build.data is not None
+    deployed = build.int8 if precision == "int8" else build.float
+    if deployed is None:
+        raise UsageError(f"{build.spec.name} is quantized already", hint="convert it without --precision float")
+    progress("judging")
+    inputs, outputs = save.value_specs(build.graph)
+    conversion = Conversion(
+        name=build.spec.name,
+        out=out,
+        source={"kind": build.spec.kind, "file": _text(build.spec.file), "sha256": build.spec.sha256},
+        precision=precision,
+        inputs=inputs,
+        outputs=outputs,
+        macs=count_macs(build.graph).total,
+        parameters=_parameters(build.graph),
+        bytes={"onnx": _length(build.int8), "float_onnx": _length(build.float)},
+        export=build.export,
+        calibration=_calibration_facts(build, precision, observer),
+        accuracy=_accuracy(build, precision),
+        parity={"optimised_max_lsb": evaluation.parity(deployed, build.data) if precision == "int8" else None},
+        layers=_measured_layers(build, precision),
+        warnings=build.warnings,
+    )
+    return conversion, evaluation.golden(deployed, build.data)
+
+
+def _accuracy(build: _Build, precision: str) -> Accuracy:
+    from edgekit.graph.evaluation import Predictor
+
+    evaluate = build.spec.evaluate
+    if evaluate is None:
+        return Accuracy(reason="no evaluate(predict) was given")
+    if build.data is not None and build.data.kind == "random" and precision == "int8" and build.given_data:
+        return Accuracy(reason="calibrated with random data")
+    judges = {"float": build.float, "int8": build.int8}
+    predictors = {name: Predictor(content) for name, content in judges.items() if content is not None}
+    figures = {name: float(evaluate(predictor.predict)) for name, predictor in predictors.items()}
+    return Accuracy(figures.get("float"), figures.get("int8"), next(iter(predictors.values())).name)
+
+
+def _measured_layers(build: _Build, precision: str) -> tuple[Layer, ...]:
+    from edgekit.graph.evaluation import layer_sqnr
+
+    if precision != "int8" or build.spec.kind == "qdq-onnx":
+        return build.layers
+    assert build.quantized is not None and build.data is not None
+    sqnr = layer_sqnr(build.graph, build.quantized, build.data)
+    sizes = _output_bytes(build.graph)
+    return tuple(
+        replace(layer, sqnr_db=sqnr.get(layer.name), output_bytes=sizes.get(layer.name, 0) // (4 if layer.quantized else 1))
+        for layer in build.layers
+    )
+
+
+def _output_bytes(graph: ir.Model) -> dict[str, int]:
+    """Node name → bytes of its outputs in the float graph."""
+    return {
+        node.name or "": sum(int(np.prod(v.shape.numpy())) * 4 for v in node.outputs if v.shape is not None)
+        for node in graph.graph
+    }
+
+
+def _calibration_facts(build: _Build, precision: str, observer: str) -> dict[str, str | int | None]:
+    observed = precision == "int8" and build.spec.kind != "qdq-onnx"
+    assert build.data is not None
+    return {
+        "kind": build.data.kind if build.given_data else "none",
+        "samples": build.data.samples if build.given_data else 0,
+        "observer": observer if observed else None,
+    }
+
+
+def _parameters(graph: ir.Model) -> int:
+    return sum(int(np.prod(v.shape.numpy())) for v in graph.graph.initializers.values() if v.shape is not None)
+
+
+def _keep(build: _Build, folder: Path) -> None:
+    """The graph of each stage as a file: the debugger of a conversion."""
+    from edgekit.graph import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in {"float.onnx": build.float, "qdq.onnx": build.int8}.items():
+        if content is not None:
+            save.write_whole(folder / name, content)
+
+
+def _length(content: bytes | None) -> int | None:
+    return None if content is None else len(content)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
