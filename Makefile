@@ -15,9 +15,9 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-server openssh-client
 TEST_PACKAGES  := $(BOARD_PACKAGES) chromium
 
-.PHONY: demo test test-slow test-without-torch bench check setup data board-packages test-packages clean
+.PHONY: demo test test-slow test-pythons bench check setup data speech board-packages test-packages clean
 
-demo: setup data board-packages          ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
+demo: setup data speech board-packages          ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
 	$(BIN)/python examples/demo.py
 
 test: setup data test-packages           ## everything but the slow sweeps
@@ -25,6 +25,18 @@ test: setup data test-packages           ## everything but the slow sweeps
 
 test-slow: setup data test-packages      ## example trainings, long fuzzing, other Python versions
 	$(BIN)/python -m pytest -m slow
+
+# The other Python versions run everything that needs neither PyTorch nor the board.
+PYTHONS ?= python3.10 python3.12 python3.13
+
+test-pythons:                            ## the tests without PyTorch, on each version of PYTHONS that is here
+	@for python in $(PYTHONS); do \
+	    $$python -c '' 2>/dev/null || { echo "== $$python is not here: skipped"; continue; }; \
+	    echo "== $$python"; \
+	    test -d .venv-$$python || $$python -m venv .venv-$$python || exit 1; \
+	    .venv-$$python/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[tflite,dev]" || exit 1; \
+	    .venv-$$python/bin/python -m pytest -q -m "not slow and not torch and not board" || exit 1; \
+	done
 
 bench: setup data board-packages         ## tables in benchmarks/ as Markdown and JSON
 	$(BIN)/python benchmarks/first_light.py
@@ -48,6 +60,11 @@ data: $(DATA)
 
 $(DATA):
 	sh tools/apt_unpack.sh dataset-fashion-mnist .cache/fashion-mnist
+
+speech: .cache/alsa-utils
+
+.cache/alsa-utils:
+	sh tools/apt_unpack.sh alsa-utils $@
 
 board-packages:
 	@sh tools/apt_install.sh $(BOARD_PACKAGES)
