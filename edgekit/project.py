@@ -1,28 +1,29 @@
-"""edgekit.toml of the user's app → Project. Refuses unknown keys, with file and near name.
+"""edgekit.toml of the user's app → Project. Refuses unknown keys and wrong values, with file, line and near name.
 
-    [app]
-    name = "fashion-mnist"     # letters, digits, '.', '_', '-'; also the folder on the device
-    source = "model.py"        # what `edgekit convert` reads
-    build = "build"            # where the artifacts lie
-    runtime = "onnxruntime"    # what executes the model on the board
+[app]
+name = "fashion-mnist"     # letters, digits, '.', '_', '-'; also the folder on the device
+source = "model.py"        # what `edgekit convert` reads
+build = "build"            # where the artifacts lie
+runtime = "onnxruntime"    # what executes the model on the board
 
-    [device.demo]
-    target = "rpi4"            # the kind of board
-    host = "virtual"           # or "pi@raspberrypi.local", "pi@10.0.0.7:2222", "local"
+[device.demo]
+target = "rpi4"            # the kind of board
+host = "virtual"           # or "pi@raspberrypi.local", "pi@10.0.0.7:2222", "local"
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit import strict_toml
 from edgekit.errors import UsageError, did_you_mean
 
 FILE_NAME = "edgekit.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RUNTIMES = ("onnxruntime", "litert", "tflite-runtime")
+_NAME_MEANS = "1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit"
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,98 @@ class Project:
     build: Path
     runtime: str
     devices: tuple[DeviceSpec, ...]
+
+
+def load_project(start: Path) -> Project | None:
+    """The project whose edgekit.toml is in `start` or the nearest folder above it; None where there is none.
+
+    Raises UsageError that names every wrong line.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return read_project(folder / FILE_NAME)
+    return None
+
+
+def read_project(path: Path) -> Project:
+    """The project of one edgekit.toml. Raises UsageError that names every wrong line."""
+    document = strict_toml.load(path, what=FILE_NAME)
+    root = document.root()
+    app = root.table("app", required=True)
+    name = app.text("name", required=True, pattern=NAME, meaning=_NAME_MEANS)
+    source, build = app.text("source"), app.text("build")
+    runtime = app.text("runtime", allowed=RUNTIMES)
+    devices = [_device(name, table) for name, table in root.tables("device", NAME)]
+    app.finish()
+    root.finish()
+    document.check()
+    folder = path.resolve().parent
+    return Project(
+        root=folder,
+        name=name or "",
+        source=folder / (source or "model.py"),
+        build=folder / (build or "build"),
+        runtime=runtime or RUNTIMES[0],
+        devices=tuple(devices),
+    )
+
+
+def _device(name: str, table: strict_toml.Table) -> DeviceSpec:
+    target, host = table.text("target", required=True), table.text("host", required=True)
+    table.finish()
+    return DeviceSpec(name, target or "", host or "")
+
+
+def choose_device(
+    project: Project | None, *, target: str | None = None, device: str | None = None, host: str | None = None
+) -> DeviceSpec:
+    """The one board that the command line and edgekit.toml mean: `host` over `device` over the only one of `target`.
+
+    Nothing is ever guessed, and the virtual board is taken only where it is named. Raises UsageError.
+    """
+    known = project.devices if project else ()
+    named = _named(known, device) if device is not None else None
+    if host is not None:
+        return _at_host(named, known, target, host)
+    if named is not None:
+        if target not in (None, named.target):
+            raise UsageError(
+                f'device "{named.name}" is of target {named.target}, not {target}', hint="leave --target out"
+            )
+        return named
+    fitting = [d for d in known if target in (None, d.target)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(f"{d.name} ({d.host})" for d in fitting)
+        raise UsageError(f"several devices {_of(target)}: {names}", hint="choose one with --device NAME")
+    raise UsageError(f"no device {_of(target)} is known", hint=_remedies(target))
+
+
+def _named(known: tuple[DeviceSpec, ...], name: str) -> DeviceSpec:
+    for device in known:
+        if device.name == name:
+            return device
+    hint = did_you_mean(name, [d.name for d in known]) if known else f"add [device.{name}] to {FILE_NAME}"
+    raise UsageError(f'no device "{name}" in {FILE_NAME}', hint=hint)
+
+
+def _at_host(named: DeviceSpec | None, known: tuple[DeviceSpec, ...], target: str | None, host: str) -> DeviceSpec:
+    """A board that only the command line names; its target may come from the device it stands in for."""
+    targets = {target} if target else {named.target} if named else {d.target for d in known}
+    if len(targets) != 1:
+        raise UsageError(f"--host {host}: which kind of board is it?", hint="add --target, such as --target rpi4")
+    return DeviceSpec(named.name if named else host, targets.pop(), host)
+
+
+def _of(target: str | None) -> str:
+    return f"of target {target}" if target else "to deploy to"
+
+
+def _remedies(target: str | None) -> str:
+    kind = target or "rpi4"
+    return (
+        f'add [device.NAME] with target = "{kind}" and host = "pi@ADDRESS" to {FILE_NAME}, '
+        "or name it: --host pi@ADDRESS, or --host virtual for an emulated board"
+    )

@@ -1,0 +1,63 @@
+# First part of every script. $1 is the root on the device ("" = ~/.edgekit); the rest is the script's own.
+# Exit codes above 100 are answers for the host: 100 + the exit code of edgekit (edgekit/errors.py).
+# Order of every change: data synced, directory synced, rename, directory synced.
+set -u
+LC_ALL=C
+export LC_ALL
+unset CDPATH
+umask 077
+root=${1:-$HOME/.edgekit}
+shift
+
+die() {
+    code=$1
+    shift
+    printf 'edgekit: %s\n' "$*" >&2
+    exit "$code"
+}
+
+# Only coreutils knows `sync FILE`; elsewhere everything is synced.
+sync_paths() { sync -- "$@" 2>/dev/null || sync; }
+
+# Release folders are not writable, so that Python cannot leave its caches there.
+remove_tree() {
+    [ -d "$1" ] || return 0
+    find "$1" -type d -exec chmod u+w {} + && rm -rf -- "$1"
+}
+
+open_store() {
+    mkdir -p -- "$root/blobs" "$root/tmp" "$root/apps" || die 107 "cannot create $root"
+    [ -e "$root/format" ] || { echo 1 >"$root/format.new" && mv -- "$root/format.new" "$root/format"; } ||
+        die 107 "cannot write to $root"
+    [ "$(head -c 16 "$root/format")" = 1 ] || die 107 "$root was written by a newer edgekit (format $(head -c 16 "$root/format"))"
+}
+
+# take_lock OWNER: one writer at a time. The kernel frees a flock when its holder dies; without flock, a folder with the
+# holder's process id stands for it.
+take_lock() {
+    entry="$1, process $$, $(date '+%Y-%m-%d %H:%M:%S')"
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>>"$root/lock" || die 107 "cannot write $root/lock"
+        flock -n 9 || die 109 "$(head -c 200 "$root/lock")"
+        echo "$entry" >"$root/lock"
+        return
+    fi
+    if ! mkdir "$root/lock.d" 2>/dev/null; then
+        kill -0 "$(cat "$root/lock.d/pid" 2>/dev/null)" 2>/dev/null && die 109 "$(head -c 200 "$root/lock.d/owner")"
+        rm -rf -- "$root/lock.d"
+        mkdir "$root/lock.d" 2>/dev/null || die 109 "another process"
+    fi
+    trap 'rm -rf -- "$root/lock.d"' EXIT
+    echo "$$" >"$root/lock.d/pid"
+    echo "$entry" >"$root/lock.d/owner"
+}
+
+# check_files MANIFEST: in the current folder; prints "bad <sha256>" of every file that is missing or differs.
+check_files() {
+    sha256sum -c "$1" >"$root/tmp/check.$$" 2>/dev/null
+    status=$?
+    [ "$status" -eq 0 ] || awk 'NR == FNR { good[$0] = 1; next } !((substr($0, 67) ": OK") in good) { print "bad " substr($0, 1, 64) }' \
+        "$root/tmp/check.$$" "$1"
+    rm -f -- "$root/tmp/check.$$"
+    return "$status"
+}

@@ -1,0 +1,93 @@
+# What this board is and what it already has, as "key=value" lines between two markers.
+# $1 nonce of the markers; $2 "try" tests what the file system can do (it writes), "look" writes nothing.
+nonce=$1
+mode=$2
+say() { printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr -d '\000\n' | head -c 16384)"; }
+can() {
+    name=$1
+    shift
+    if "$@" >/dev/null 2>&1; then say "can.$name" yes; else say "can.$name" no; fi
+}
+
+printf '\n__EK_BEGIN__%s\n' "$nonce"
+say long_bit "$(getconf LONG_BIT 2>/dev/null)"
+say elf "$(od -An -v -tx1 -N20 /bin/sh 2>/dev/null | tr -d ' \n')"
+say machine "$(uname -m)"
+say kernel "$(uname -sr)"
+say hostname "$(uname -n)"
+say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>&1 | head -n 2)"
+say page_bytes "$(getconf PAGE_SIZE 2>/dev/null)"
+say cpu_features "$(grep -m 1 -E '^(Features|flags)' /proc/cpuinfo 2>/dev/null | cut -d : -f 2)"
+say board "$(cat /proc/device-tree/model 2>/dev/null)"
+say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+say machine_id_sha256 "$(sha256sum </etc/machine-id 2>/dev/null | cut -c 1-64)"
+say ram_kib "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo 2>/dev/null)"
+
+python=$(command -v python3)
+say python "$python"
+[ -z "$python" ] || say python_facts "$("$python" -I -c '
+import os, sys
+try:
+    import ctypes, hashlib, json, logging, zipfile, zlib
+    usable = "yes"
+except Exception as e:
+    usable = "no: %s" % e
+numpy = ""
+for folder in sys.path:
+    if os.path.isdir(folder):
+        for name in os.listdir(folder):
+            if name.startswith("numpy-") and name.endswith("-info"):
+                numpy = numpy or name.split("-")[1].replace(".dist", "").replace(".egg", "")
+threads = "free" if getattr(sys, "_is_gil_enabled", lambda: True)() is False else "gil"
+print("%d.%d.%d" % sys.version_info[:3], threads, numpy or "-", usable)' 2>&1)"
+
+say root "$root"
+if [ "$mode" = try ]; then
+    if mkdir -p -- "$root/tmp" 2>/dev/null && box=$(mktemp -d "$root/tmp/probe.XXXXXX" 2>/dev/null); then
+        trap 'rm -rf -- "$box"' EXIT
+        say can.write yes
+        cd "$box" || exit 107
+        echo edgekit >a
+        can hard_link ln a b
+        can symlink ln -s a c
+        can replace_link sh -c 'ln -s b d && mv -T d c && [ "$(readlink c)" = b ]'
+        can exec sh -c 'printf "#!/bin/sh\nexit 0\n" >x && chmod 700 x && ./x'
+        can flock flock -n a true
+        can sync_file sync a
+        can sha256sum sh -c 'sha256sum a >s && sha256sum -c s'
+        can tar sh -c 'ln a e && tar -cf t a e && mkdir u && tar -xof t -C u && [ u/a -ef u/e ]'
+        can gzip sh -c 'gzip -c a | gzip -dc | cmp a -'
+        can timeout timeout -k 1 5 true
+    else
+        say can.write no
+    fi
+fi
+near=$root
+while [ ! -d "$near" ]; do near=$(dirname "$near"); done
+say disk_kib "$(df -Pk "$near" 2>/dev/null | awk 'NR == 2 { print $2, $4 }')"
+say inodes "$(df -Pi "$near" 2>/dev/null | awk 'NR == 2 { print $2, $4 }')"
+say format "$(head -c 16 "$root/format" 2>/dev/null)"
+
+cd "$root" 2>/dev/null || { printf '__EK_END__%s\n' "$nonce"; exit 0; }
+for app in apps/*/; do
+    [ -d "$app" ] || continue
+    app=${app%/}
+    say app "${app#apps/} $(readlink "$app/current" || echo -) $(readlink "$app/previous" || echo -)"
+    for release in "$app"/releases/*/manifest; do
+        [ -f "$release" ] || continue
+        release=${release%/manifest}
+        say release "${app#apps/} ${release##*/}"
+        [ "$mode" = try ] && continue
+        say size "${release##*/} $(find "$release" -type f -exec ls -ln {} + | awk '{ s += $5 } END { print s + 0 }')"
+        say model "${release##*/} $(cat "$release/model/model.json" 2>/dev/null)"
+    done
+done
+if [ "$mode" = try ]; then
+    for part in tmp/*.part; do
+        [ -f "$part" ] && say part "$(basename "$part" .part) $(wc -c <"$part")"
+    done
+    [ -d blobs ] && find blobs -type f | head -n 20000 | sed 's/^/blob=/'
+else
+    say store_bytes "$(find blobs -type f -exec ls -ln {} + 2>/dev/null | awk '{ s += $5 } END { print s + 0 }')"
+fi
+printf '__EK_END__%s\n' "$nonce"
