@@ -1,7 +1,7 @@
 """A bundle and the facts of a device → Plan: the steps that bring the release there, as data. Pure: it sends nothing.
 
-What can be known before a transfer is refused here, with the number that is needed and the one that was found. The order
-is PROBE (done before), RECV per big missing blob, COMMIT, then CHECK and ACTIVATE in one exec.
+What can be known before a transfer is refused here, with the number that is needed and the one that was found. The
+order is PROBE (done before), RECV per big missing blob, COMMIT, then CHECK and ACTIVATE in one exec.
 """
 
 from __future__ import annotations

@@ -1,0 +1,139 @@
+"""A build folder with a real model, a runtime tree, and this machine as a device with its own HOME."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.bundle import Bundle, make_bundle
+from edgekit.deployment.apply import Deployment, apply
+from edgekit.deployment.plan import Needs, Options, plan
+from edgekit.deployment.probe import probe
+from edgekit.device import Result
+from edgekit.resources import runtime_dir
+
+APP = "demo"
+
+
+@dataclass
+class HomeDevice:
+    """This machine, with `home` as the login user's home. `spoil` may change or end what is sent to a script's stdin."""
+
+    home: Path
+    label: str = "test board"
+    emulated: bool = False
+    path: str = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    execs: int = 0
+    spoil: Callable[[Iterable[bytes]], Iterable[bytes]] | None = None
+    log: list[Result] = field(default_factory=list)
+
+    def run(self, script, *args, stdin=None, deadline_s=60.0, cap_bytes=1 << 20) -> Result:
+        self.execs += 1
+        environment = {"HOME": str(self.home), "PATH": self.path}
+        process = subprocess.Popen(
+            ["sh", "-c", script, "ek", *args],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/",
+        )  # fmt: skip
+        chunks = self.spoil(stdin) if self.spoil and stdin is not None else stdin or ()
+        feeder = threading.Thread(target=_feed, args=(process, chunks))
+        feeder.start()
+        out = [b"", b""]
+        reader = threading.Thread(target=lambda: out.__setitem__(1, process.stderr.read()))
+        reader.start()
+        out[0] = process.stdout.read()
+        reader.join()
+        feeder.join()
+        result = Result(process.wait(timeout=deadline_s), out[0][:cap_bytes], out[1][:cap_bytes])
+        self.log.append(result)
+        return result
+
+    def close(self) -> None:
+        pass
+
+
+def _feed(process: subprocess.Popen, chunks: Iterable[bytes]) -> None:
+    try:
+        for chunk in chunks:
+            process.stdin.write(chunk)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+
+
+def write_build(folder: Path, seed: int = 1, width: int = 400) -> Path:
+    """A build folder: y = x @ W, W of `width` x `width` random float32 (640 kB: a big blob), with golden data."""
+    rng = np.random.default_rng(seed)
+    weights = rng.standard_normal((width, width)).astype(np.float32)
+    x = rng.standard_normal((3, 1, width)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "W"], ["y"])],
+        "demo",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, width])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, width])],
+        [numpy_helper.from_array(weights, "W")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    content = model.SerializeToString()
+    onnx.checker.check_model(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(content)
+    np.savez_compressed(folder / "golden.npz", **{"input.x": x, "output.y": x @ weights})
+    value = {"dtype": "float32", "shape": [1, width], "scale": None, "zero_point": None}
+    document = {
+        "schema": 1, "name": "demo", "file": "model.onnx", "precision": "float", "inputs": [{"name": "x", **value}],
+        "outputs": [{"name": "y", **value, "tolerance": 1e-3}], "golden": "golden.npz",
+        "sha256": hashlib.sha256(content).hexdigest(), "opset": 17,
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(document, indent=2))
+    return folder
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    return write_build(tmp_path / "build")
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    """edgekit_runtime as it ships; NumPy and ONNX Runtime come from the Python of this machine, and one big file."""
+    tree = tmp_path / "runtime"
+    source = runtime_dir() / "python" / "edgekit_runtime"
+    shutil.copytree(source, tree / "edgekit_runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "library.so").write_bytes(np.random.default_rng(0).integers(0, 64, 600_000).astype(np.uint8).tobytes())
+    return tree
+
+
+@pytest.fixture
+def bundle(build: Path, runtime: Path) -> Bundle:
+    return make_bundle(APP, build, runtime)
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> HomeDevice:
+    home = tmp_path / "home"
+    home.mkdir()
+    return HomeDevice(home)
+
+
+def deploy(bundle: Bundle, device: HomeDevice, owner: str = "alice@laptop") -> Deployment:
+    """PROBE, plan, apply."""
+    planned = plan(bundle, probe(device), Needs(), Options(owner))
+    return apply(planned, device, lambda *_: None, target="local", python="python3")
+
+
+def current(device: HomeDevice, app: str = APP) -> str | None:
+    link = device.home / ".edgekit" / "apps" / app / "current"
+    return os.readlink(link).removeprefix("releases/") if link.is_symlink() else None
