@@ -1,0 +1,229 @@
+"""A kind of board as frozen values: what is known about it, where each fact comes from, and what nobody knows.
+
+A value that nobody knows is None and is listed in `Target.unknown`; nothing is filled in by a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+RAM_KINDS = ("tcm", "sram", "psram", "dram")
+FLASH_KINDS = ("flash", "mram", "qspi", "storage")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a fact comes from. `date` is ISO 8601; None where the basis is unknown."""
+
+    source: str
+    basis: str
+    date: str | None
+
+
+@dataclass(frozen=True)
+class Core:
+    """A CPU core. In a cluster, `isa` holds what this SoC implements, optional features of the core included."""
+
+    id: str
+    name: str
+    architecture: str
+    bits: int
+    isa: frozenset[str]
+    qemu_cpu: str | None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`count` equal cores that share a clock."""
+
+    name: str
+    core: Core
+    count: int
+    max_mhz: float | None
+    sustained_mhz: float | None
+
+
+@dataclass(frozen=True)
+class Region:
+    """One memory. `reserved_bytes` is what firmware or operating system keep for themselves; None = unknown."""
+
+    name: str
+    kind: str
+    bytes: int
+    reserved_bytes: int | None
+    executable: bool | None
+    address: int | None
+
+    @property
+    def usable_bytes(self) -> int:
+        """Without what is known to be reserved."""
+        return self.bytes - (self.reserved_bytes or 0)
+
+    @property
+    def is_ram(self) -> bool:
+        return self.kind in RAM_KINDS
+
+
+@dataclass(frozen=True)
+class Abi:
+    """What a binary for the target must match. `libstdcxx` is the newest symbol version, e.g. GLIBCXX_3.4.30."""
+
+    arch: str
+    bits: int
+    libc: str | None
+    libc_version: str | None
+    libstdcxx: str | None
+    pythons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Thermal:
+    """Temperatures in °C at which the clock is lowered (throttle, hard), and a lower limit of some boards (soft)."""
+
+    throttle_c: float | None
+    hard_c: float | None
+    soft_c: float | None
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """Measured memory bandwidth in 10^6 bytes/s, one thread. A copy counts each byte once but moves it twice."""
+
+    memcpy_mb_per_s: float | None
+    memset_mb_per_s: float | None
+    read_mb_per_s: float | None
+    kernel: str | None
+    tool: str | None
+
+
+@dataclass(frozen=True)
+class Power:
+    """Board power in watts, and how it was measured."""
+
+    idle_w: float | None
+    load_w: float | None
+    how: str | None
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """The QEMU machine and CPU that stand for an emulated target."""
+
+    machine: str
+    cpu: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of board. None and an empty `pythons` mean unknown (see `unknown`); `runtimes[0]` is the default."""
+
+    id: str
+    aliases: tuple[str, ...]
+    name: str
+    vendor: str
+    soc: str | None
+    kind: str
+    os_image: str | None
+    emulated: bool
+    emulator: Emulator | None
+    clusters: tuple[Cluster, ...]
+    regions: tuple[Region, ...]
+    abi: Abi
+    page_size_bytes: int | None
+    thermal: Thermal
+    bandwidth: Bandwidth
+    accelerators: tuple[str, ...] | None
+    power: Power
+    runtimes: tuple[str, ...]
+    headroom: float
+    variants: tuple[str, ...]
+    provenance: Mapping[str, Provenance]
+
+    @property
+    def ram_bytes(self) -> int:
+        return sum(region.bytes for region in self.regions if region.is_ram)
+
+    @property
+    def usable_ram_bytes(self) -> int:
+        """RAM without what is known to be reserved. Where that is unknown, `unknown` lists "usable_ram_bytes"."""
+        return sum(region.usable_bytes for region in self.regions if region.is_ram)
+
+    @property
+    def storage_bytes(self) -> int | None:
+        """Flash or storage that comes with the board, without what is known to be reserved; None = unknown."""
+        sizes = [region.usable_bytes for region in self.regions if not region.is_ram]
+        return sum(sizes) if sizes else None
+
+    @property
+    def cpu(self) -> str:
+        """The clusters in one line, for people: `4× Arm Cortex-A72 at 1500 MHz`."""
+        return " + ".join(_cluster_text(cluster) for cluster in self.clusters)
+
+    @property
+    def isa(self) -> frozenset[str]:
+        """Features that every core has: what code may use wherever the scheduler puts it."""
+        return frozenset.intersection(*(cluster.core.isa for cluster in self.clusters))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Every field that nobody knows, as a dotted path."""
+        gaps = [path for path, value in facts(self).items() if value is None]
+        if any(region.is_ram and region.reserved_bytes is None for region in self.regions):
+            gaps.append("usable_ram_bytes")
+        if self.storage_bytes is None:
+            gaps.append("storage_bytes")
+        return tuple(gaps)
+
+    def provenance_of(self, path: str) -> Provenance | None:
+        """Of a field, or of the nearest group of fields around it."""
+        parts = path.split(".")
+        names = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+        return next((self.provenance[name] for name in names if name in self.provenance), None)
+
+
+def _cluster_text(cluster: Cluster) -> str:
+    clock = "" if cluster.max_mhz is None else f" at {cluster.max_mhz:g} MHz"
+    return f"{cluster.count}× {cluster.core.name}{clock}"
+
+
+def facts(target: Target) -> dict[str, Any]:
+    """Every field that is a fact about the board (not a policy of edgekit), by dotted path; None = unknown.
+
+    A field that does not apply to the kind of target is left out unless it is known.
+    """
+    linux, real = target.kind == "linux", not target.emulated
+    found: dict[str, Any] = {"soc": target.soc}
+    optional: dict[str, Any] = {}  # told when known, not missed when unknown
+    _place(found, linux, optional, "os_image", target.os_image)
+    for cluster in target.clusters:
+        at = f"clusters.{cluster.name}"
+        found |= {f"{at}.core": cluster.core.id, f"{at}.count": cluster.count, f"{at}.max_mhz": cluster.max_mhz}
+        _place(found, linux, optional, f"{at}.sustained_mhz", cluster.sustained_mhz)
+    for region in target.regions:
+        at = f"regions.{region.name}"
+        found |= {f"{at}.kind": region.kind, f"{at}.bytes": region.bytes}
+        _place(found, region.is_ram, optional, f"{at}.reserved_bytes", region.reserved_bytes)
+        _place(found, not linux, optional, f"{at}.address", region.address)
+        _place(found, not linux, optional, f"{at}.executable", region.executable)
+    found["abi.arch"] = target.abi.arch
+    for key in ("libc", "libc_version", "libstdcxx", "pythons"):
+        _place(found, linux, optional, f"abi.{key}", getattr(target.abi, key) or None)
+    _place(found, linux, optional, "page_size_bytes", target.page_size_bytes)
+    for key in ("throttle_c", "hard_c"):
+        _place(found, linux, optional, f"thermal.{key}", getattr(target.thermal, key))
+    _place(found, False, optional, "thermal.soft_c", target.thermal.soft_c)  # most boards have none
+    for key in ("memcpy_mb_per_s", "memset_mb_per_s", "read_mb_per_s", "kernel", "tool"):
+        _place(found, linux, optional, f"bandwidth.{key}", getattr(target.bandwidth, key))
+    _place(found, real, optional, "accelerators", target.accelerators)
+    for key in ("idle_w", "load_w"):
+        _place(found, real, optional, f"power.{key}", getattr(target.power, key))
+    _place(found, False, optional, "power.how", target.power.how)
+    if target.emulator:
+        found |= {"emulator.machine": target.emulator.machine, "emulator.cpu": target.emulator.cpu}
+    return found | {path: value for path, value in optional.items() if value is not None}
+
+
+def _place(found: dict[str, Any], applies: bool, optional: dict[str, Any], path: str, value: Any) -> None:
+    (found if applies else optional)[path] = value
