@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
+import hashlib
+import json
+import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +17,17 @@ import numpy as np
 
 from edgekit import artifacts
 from edgekit.artifacts import Accuracy, Conversion, Golden, Layer
-from edgekit.errors import UsageError
+from edgekit.errors import ModelError, UnsupportedError, UsageError
 from edgekit.model import ModelSpec, from_module, load_source
+from edgekit.project import NAME, DeviceSpec, Project, choose_device, load_project
+from edgekit.resources import cache_dir
+from edgekit.target import Target, load_target
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from edgekit.deployment import Benchmark, BenchOptions, Deployment, Plan, Status
+    from edgekit.device import Device
     from edgekit.graph.calibration import CalibrationData
 
 Progress = Callable[[str], None]
@@ -176,9 +186,7 @@ def _quantize_stage(build: _Build, observer: str, progress: Progress) -> _Build:
     return replace(build, quantized=quantized.model, int8=save.to_bytes(quantized.model), layers=layers)
 
 
-def _judge(
-    build: _Build, out: Path, precision: str, observer: str, progress: Progress
-) -> tuple[Conversion, Golden]:
+def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Progress) -> tuple[Conversion, Golden]:
     """Accuracy, error per layer, agreement of runs and golden data for what the earlier stages made."""
     from edgekit.graph import evaluation, save
     from edgekit.profiling.macs import count_macs
@@ -232,7 +240,9 @@ def _measured_layers(build: _Build, precision: str) -> tuple[Layer, ...]:
     sqnr = layer_sqnr(build.graph, build.quantized, build.data)
     sizes = _output_bytes(build.graph)
     return tuple(
-        replace(layer, sqnr_db=sqnr.get(layer.name), output_bytes=sizes.get(layer.name, 0) // (4 if layer.quantized else 1))
+        replace(
+            layer, sqnr_db=sqnr.get(layer.name), output_bytes=sizes.get(layer.name, 0) // (4 if layer.quantized else 1)
+        )
         for layer in build.layers
     )
 
@@ -275,3 +285,197 @@ def _length(content: bytes | None) -> int | None:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+# --- deploy, benchmark, status
+
+
+def deploy(
+    build: str | Path | None = None,
+    *,
+    target: str | None = None,
+    device: str | None = None,
+    host: str | None = None,
+    app: str | None = None,
+    runtime: str | None = None,
+    bench: BenchOptions | None = None,
+    dry_run: bool = False,
+    host_key: str | None = None,
+    identity: str | Path | None = None,
+    root: str = "",
+    progress: Progress = _silent,
+) -> Deployment:
+    """Bring a build folder and the runtime for it to a board, check it there, make it current, and measure it.
+
+    build     the build folder; default: that of edgekit.toml, converted first when it is missing or older than its source
+    target    kind of board; device: a name in edgekit.toml; host: "pi@ADDRESS", "local" or "virtual", over both
+    app       folder on the board; default: from edgekit.toml, else the name of the model
+    bench     what to measure afterwards; None: nothing
+    dry_run   only look at the board and plan
+    root      on the board, default ~/.edgekit
+
+    Raises UsageError, ModelError, UnsupportedError, ConnectionFailed, AuthenticationFailed, DeviceError, IntegrityError,
+    BusyError or HealthError; the release that was current before is still current then.
+    """
+    from edgekit import deployment
+
+    project = load_project(Path(build) if build is not None else Path.cwd())
+    spec = choose_device(project, target=target, device=device, host=host)
+    kind = load_target(spec.target)
+    folder = _fresh_build(project, build, progress)
+    name = app or (project.name if project else _app_name(folder))
+    with _opened(spec, kind, host_key, identity, progress) as board:
+        plan = _plan(board, spec, kind, name, folder, runtime or (project.runtime if project else ""), root, progress)
+        python = deployment.board_python(plan.facts).executable
+        if dry_run:
+            return deployment.planned(plan, board, target=kind.id, python=python)
+        done = deployment.apply(plan, board, _told(progress), target=kind.id, python=python)
+        if bench is None:
+            return done
+        progress(f"measuring on {board.label}")
+        measured = deployment.run_benchmark(board, name, target=kind.id, python=python, options=bench, root=root)
+        return replace(done, benchmark=measured)
+
+
+def benchmark(
+    *,
+    target: str | None = None,
+    device: str | None = None,
+    host: str | None = None,
+    app: str | None = None,
+    bench: BenchOptions | None = None,
+    host_key: str | None = None,
+    identity: str | Path | None = None,
+    root: str = "",
+    progress: Progress = _silent,
+) -> Benchmark:
+    """Measure the release of an app that is current on a board; arguments as for `deploy`."""
+    from edgekit import deployment
+
+    project = load_project(Path.cwd())
+    spec = choose_device(project, target=target, device=device, host=host)
+    kind = load_target(spec.target)
+    with _opened(spec, kind, host_key, identity, progress) as board:
+        facts = deployment.probe(board, root=root, write=False)
+        name = app or (project.name if project else deployment.only_app(facts, board.label))
+        python = deployment.board_python(facts).executable
+        progress(f"measuring on {board.label}")
+        options = bench or deployment.BenchOptions()
+        return deployment.run_benchmark(board, name, target=kind.id, python=python, options=options, root=root)
+
+
+def status(
+    *,
+    target: str | None = None,
+    device: str | None = None,
+    host: str | None = None,
+    host_key: str | None = None,
+    identity: str | Path | None = None,
+    root: str = "",
+    progress: Progress = _silent,
+) -> Status:
+    """What edgekit has on a board, asked of the board alone; arguments as for `deploy`."""
+    from edgekit import deployment
+
+    spec = choose_device(load_project(Path.cwd()), target=target, device=device, host=host)
+    with _opened(spec, load_target(spec.target), host_key, identity, progress) as board:
+        return deployment.read_status(board, root=root)
+
+
+@contextmanager
+def _opened(
+    spec: DeviceSpec, kind: Target, host_key: str | None, identity: str | Path | None, progress: Progress
+) -> Iterator[Device]:
+    from edgekit.device import open_device
+
+    if kind.kind != "linux":
+        raise UnsupportedError(
+            f"{kind.id} is not a Linux board", hint="deploying to microcontrollers is not possible yet"
+        )
+    key = Path(identity) if identity is not None else None
+    board = open_device(spec, kind, host_key=host_key, identity=key, progress=progress)
+    try:
+        yield board
+    finally:
+        board.close()
+
+
+def _plan(
+    board: Device,
+    spec: DeviceSpec,
+    kind: Target,
+    app: str,
+    build: Path,
+    runtime: str,
+    root: str,
+    progress: Progress,
+) -> Plan:
+    """PROBE, the runtime that fits what it found, the bundle, the steps."""
+    from edgekit import deployment
+    from edgekit.bundle import make_bundle
+    from edgekit.deployment.wheels import assemble
+
+    progress(f"looking at {board.label}")
+    facts = deployment.probe(board, root=root)
+    arch = None if spec.host == "local" else kind.abi.arch  # this machine stands for any target
+    python = deployment.board_python(facts)
+    needs = deployment.Needs(arch=arch, libc=("glibc", None), python=python.version[:2])
+    deployment.check_board(facts, needs)
+    progress(f"preparing {runtime or kind.runtimes[0]}")
+    tree = assemble(
+        runtime or kind.runtimes[0],
+        python="{}.{}".format(*python.version),
+        arch=facts.arch,
+        libc_version="{}.{}".format(*(facts.libc[1] or (0, 0))),
+        cache=cache_dir(),
+        progress=progress,
+    )
+    bundle = make_bundle(app, build, tree.path)
+    owner = f"{getpass.getuser()} on {platform.node()}"
+    return deployment.plan(bundle, facts, needs, deployment.Options(owner, root))
+
+
+def _told(progress: Progress) -> Callable[[int, int, str], None]:
+    """Bytes as lines for people, one per step and tenth of the transfer."""
+    said: set[str] = set()
+
+    def tell(sent: int, total: int, step: str) -> None:
+        share = f" {10 * (10 * sent // total)} % of {total / 1e6:.1f} MB" if total else ""
+        line = f"{step}{share}"
+        if line not in said:
+            said.add(line)
+            progress(line)
+
+    return tell
+
+
+def _fresh_build(project: Project | None, build: str | Path | None, progress: Progress) -> Path:
+    """The build folder to deploy; the project's own is converted first when it is missing or older than its source."""
+    folder = Path(build).resolve() if build is not None else project.build if project else None
+    if folder is None:
+        raise UsageError("what shall be deployed?", hint="name a build folder, or run where an edgekit.toml is")
+    if project is None or folder != project.build.resolve() or not project.source.is_file():
+        return folder
+    recorded = _recorded_source(folder)
+    if recorded == hashlib.sha256(project.source.read_bytes()).hexdigest():
+        return folder
+    progress(f"{project.source.name} {'has changed' if recorded else 'is not converted yet'}: converting it first")
+    convert(project.source, out=folder, progress=progress)
+    return folder
+
+
+def _app_name(build: Path) -> str:
+    name = str(artifacts.read_model_json(build).get("name"))
+    if not NAME.fullmatch(name):
+        raise UsageError(f"the model's name {name!r} cannot be the app's", hint="give one with --app NAME")
+    return name
+
+
+def _recorded_source(build: Path) -> str | None:
+    """sha256 of the file that a build folder was converted from; None where there is no complete build folder."""
+    try:
+        artifacts.model_file(build)
+        recorded = json.loads((build / artifacts.REPORT_FILE).read_text(encoding="utf-8"))["source"]["sha256"]
+    except (ModelError, OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(recorded)

@@ -1,0 +1,32 @@
+"""A release → a board: probe, plan (pure), apply, benchmark, status; devices are used through `edgekit.device.Device`."""
+
+from __future__ import annotations
+
+from edgekit.deployment.apply import Deployment, apply, planned, usage_line
+from edgekit.deployment.benchmark import Benchmark, BenchOptions, run_benchmark
+from edgekit.deployment.plan import Needs, Options, Plan, Step, check_board, plan
+from edgekit.deployment.probe import BoardPython, Facts, board_python, only_app, probe
+from edgekit.deployment.status import Status, read_status
+
+__all__ = [
+    "BenchOptions",
+    "Benchmark",
+    "BoardPython",
+    "Deployment",
+    "Facts",
+    "Needs",
+    "Options",
+    "Plan",
+    "Status",
+    "Step",
+    "apply",
+    "board_python",
+    "check_board",
+    "only_app",
+    "plan",
+    "planned",
+    "probe",
+    "read_status",
+    "run_benchmark",
+    "usage_line",
+]

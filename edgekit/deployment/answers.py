@@ -3,6 +3,7 @@ decoded with replacement, and stripped of control characters before anybody prin
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import unicodedata
@@ -85,4 +86,37 @@ def _full(device: Device, doing: str, text: str) -> DeviceError:
 _HINTS: dict[type[EdgekitError], str] = {
     ConnectionFailed: "deploy again: what arrived is kept and not sent a second time",
     IntegrityError: "deploy again; if it happens every time, check the storage of the device",
+}
+
+
+def died(status: int, result: Result, what: str) -> EdgekitError:
+    """Why the runtime on the board could not run the model, from the exit status of the shell and what it wrote."""
+    if status in _SIGNALS:
+        return UnsupportedError(f"{what} {_SIGNALS[status]}")
+    kind = _RUNTIME_ERRORS.get(status, DeviceError)
+    return kind(f"{what} failed: {_reason(result) or f'exit code {status}'}")
+
+
+def _reason(result: Result) -> str:
+    """The message of the runtime's own document, else the end of what it printed."""
+    found = re.search(rb'"message": ("(?:[^"\\\\]|\\\\.)*")', result.stdout[-65536:])
+    if found:
+        try:
+            return shown(json.loads(found[1]).encode("utf-8", "replace"))
+        except ValueError:
+            pass
+    return shown(result.stderr).rpartition("edgekit: ")[0] or shown(result.stderr)
+
+
+# exit codes of `python3 -m edgekit_runtime`
+_RUNTIME_ERRORS: dict[int, type[EdgekitError]] = {3: HealthError, 4: UnsupportedError, 5: UnsupportedError}
+
+# exit status of a shell = 128 + signal
+_SIGNALS = {
+    132: "was stopped by SIGILL: wrong CPU feature set, the runtime uses instructions that this CPU does not have",
+    139: "crashed (SIGSEGV)",
+    135: "crashed (SIGBUS)",
+    134: "aborted (SIGABRT)",
+    137: "was killed: the device has too little memory for the model and its runtime",
+    124: "did not finish in time",
 }

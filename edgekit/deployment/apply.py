@@ -3,19 +3,19 @@ ran before is still current, and the error says so."""
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from edgekit.deployment.answers import failure, shown
+from edgekit.deployment.answers import died, failure
+from edgekit.deployment.benchmark import Benchmark
 from edgekit.deployment.plan import Plan, Step
 from edgekit.deployment.scripts import script
 from edgekit.deployment.stream import gzip_if_worthwhile, payload_bytes
 from edgekit.device import Device, Result
-from edgekit.errors import DeviceError, EdgekitError, HealthError, IntegrityError, UnsupportedError
+from edgekit.errors import EdgekitError, IntegrityError
 
 SLOWEST_LINK_BYTES_PER_S = 50_000
 PATIENCE_S = 180.0  # for what a device does on its own: unpack, hash, self test
@@ -52,9 +52,10 @@ class Deployment:
     release_bytes: int
     seconds: float
     use: str
+    benchmark: Benchmark | None = None
 
     def document(self) -> dict[str, Any]:
-        return asdict(self) | {"benchmark": None}
+        return asdict(self)
 
 
 def apply(plan: Plan, device: Device, progress: Progress, *, target: str, python: str) -> Deployment:
@@ -184,39 +185,6 @@ def _error(result: Result, device: Device, step: Step) -> EdgekitError:
     if isinstance(error, IntegrityError) and bad:
         return _Damaged(error, tuple(sha.decode() for sha in bad))
     return error
-
-
-def died(status: int, result: Result, what: str) -> EdgekitError:
-    """Why the runtime on the board could not run the model, from the exit status of the shell and what it wrote."""
-    if status in _SIGNALS:
-        return UnsupportedError(f"{what} {_SIGNALS[status]}")
-    kind = _RUNTIME_ERRORS.get(status, DeviceError)
-    return kind(f"{what} failed: {_reason(result) or f'exit code {status}'}")
-
-
-def _reason(result: Result) -> str:
-    """The message of the runtime's own document, else the end of what it printed."""
-    found = re.search(rb'"message": ("(?:[^"\\\\]|\\\\.)*")', result.stdout[-65536:])
-    if found:
-        try:
-            return shown(json.loads(found[1]).encode("utf-8", "replace"))
-        except ValueError:
-            pass
-    return shown(result.stderr).rpartition("edgekit: ")[0] or shown(result.stderr)
-
-
-# exit codes of `python3 -m edgekit_runtime`
-_RUNTIME_ERRORS: dict[int, type[EdgekitError]] = {3: HealthError, 4: UnsupportedError, 5: UnsupportedError}
-
-# exit status of a shell = 128 + signal
-_SIGNALS = {
-    132: "was stopped by SIGILL: wrong CPU feature set, the runtime uses instructions that this CPU does not have",
-    139: "crashed (SIGSEGV)",
-    135: "crashed (SIGBUS)",
-    134: "aborted (SIGABRT)",
-    137: "was killed: the device has too little memory for the model and its runtime",
-    124: "did not finish in time",
-}
 
 
 def _with_state(error: EdgekitError, plan: Plan) -> EdgekitError:

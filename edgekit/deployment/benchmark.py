@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
-from edgekit.deployment.answers import between_markers, failure, new_nonce, shown
-from edgekit.deployment.apply import died
+from edgekit.deployment.answers import between_markers, died, failure, new_nonce, shown
 from edgekit.deployment.scripts import script
 from edgekit.device import Device, Result
 from edgekit.errors import ConnectionFailed, DeviceError, UnsupportedError, UntrustedResult

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from edgekit.deployment.answers import between_markers, failure, new_nonce, shown
 from edgekit.deployment.scripts import script
 from edgekit.device import Device
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, UsageError
 
 PROBE = script("probe")
 ANSWER_CAP_BYTES = 4 << 20
@@ -104,6 +104,31 @@ def probe(device: Device, *, root: str = "", write: bool = True) -> Facts:
     if result.returncode > 100:
         raise failure(result, device, "looking at the store")
     return parse(between_markers(result.stdout, nonce, device), device.label)
+
+
+def board_python(facts: Facts) -> BoardPython:
+    """The python3 that runs models there. Raises DeviceError when there is none, or it does not work."""
+    if facts.python is None:
+        raise DeviceError(
+            f"{facts.hostname or 'the device'} has no python3", hint="install python3 there (Debian: python3)"
+        )
+    if facts.python.unusable:
+        raise DeviceError(
+            f"{facts.python.executable} of {facts.hostname} does not work: {facts.python.unusable}",
+            hint="install the whole python3 there, not only python3-minimal",
+        )
+    return facts.python
+
+
+def only_app(facts: Facts, label: str) -> str:
+    """The app that is meant where none is named."""
+    names = [app.name for app in facts.apps if app.current]
+    if len(names) == 1:
+        return names[0]
+    raise UsageError(
+        f"{label} has {len(names)} apps" + (f": {', '.join(names)}" if names else ""),
+        hint="name one with --app" if names else "run edgekit deploy first",
+    )
 
 
 def parse(text: str, label: str) -> Facts:
