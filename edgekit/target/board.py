@@ -5,7 +5,7 @@ A value that nobody knows is None and is listed in `Target.unknown`; nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,37 +193,49 @@ def facts(target: Target) -> dict[str, Any]:
 
     A field that does not apply to the kind of target is left out unless it is known.
     """
-    linux, real = target.kind == "linux", not target.emulated
-    found: dict[str, Any] = {"soc": target.soc}
-    optional: dict[str, Any] = {}  # told when known, not missed when unknown
-    _place(found, linux, optional, "os_image", target.os_image)
+    return {path: value for path, value, applies in fields(target) if applies or value is not None}
+
+
+def fields(target: Target) -> Iterator[tuple[str, Any, bool]]:
+    """(dotted path, value, whether one would miss it on this kind of target) of every fact that a file can state."""
+    linux, real, thermal = target.kind == "linux", not target.emulated, target.thermal
+    yield "soc", target.soc, True
+    yield "os_image", target.os_image, linux
     for cluster in target.clusters:
-        at = f"clusters.{cluster.name}"
-        found |= {f"{at}.core": cluster.core.id, f"{at}.count": cluster.count, f"{at}.max_mhz": cluster.max_mhz}
-        _place(found, linux, optional, f"{at}.sustained_mhz", cluster.sustained_mhz)
+        yield from _cluster_fields(cluster, linux)
     for region in target.regions:
-        at = f"regions.{region.name}"
-        found |= {f"{at}.kind": region.kind, f"{at}.bytes": region.bytes}
-        _place(found, region.is_ram, optional, f"{at}.reserved_bytes", region.reserved_bytes)
-        _place(found, not linux, optional, f"{at}.address", region.address)
-        _place(found, not linux, optional, f"{at}.executable", region.executable)
-    found["abi.arch"] = target.abi.arch
+        yield from _region_fields(region, linux)
+    yield "abi.arch", target.abi.arch, True
     for key in ("libc", "libc_version", "libstdcxx", "pythons"):
-        _place(found, linux, optional, f"abi.{key}", getattr(target.abi, key) or None)
-    _place(found, linux, optional, "page_size_bytes", target.page_size_bytes)
-    for key in ("throttle_c", "hard_c"):
-        _place(found, linux, optional, f"thermal.{key}", getattr(target.thermal, key))
-    _place(found, False, optional, "thermal.soft_c", target.thermal.soft_c)  # most boards have none
+        yield f"abi.{key}", getattr(target.abi, key) or None, linux
+    yield "page_size_bytes", target.page_size_bytes, linux
+    yield "thermal.throttle_c", thermal.throttle_c, linux
+    yield "thermal.hard_c", thermal.hard_c, linux
+    yield "thermal.soft_c", thermal.soft_c, False  # most boards have none
     for key in ("memcpy_mb_per_s", "memset_mb_per_s", "read_mb_per_s", "kernel", "tool"):
-        _place(found, linux, optional, f"bandwidth.{key}", getattr(target.bandwidth, key))
-    _place(found, real, optional, "accelerators", target.accelerators)
-    for key in ("idle_w", "load_w"):
-        _place(found, real, optional, f"power.{key}", getattr(target.power, key))
-    _place(found, False, optional, "power.how", target.power.how)
+        yield f"bandwidth.{key}", getattr(target.bandwidth, key), linux
+    yield "accelerators", target.accelerators, real
+    yield "power.idle_w", target.power.idle_w, real
+    yield "power.load_w", target.power.load_w, real
+    yield "power.how", target.power.how, False
     if target.emulator:
-        found |= {"emulator.machine": target.emulator.machine, "emulator.cpu": target.emulator.cpu}
-    return found | {path: value for path, value in optional.items() if value is not None}
+        yield "emulator.machine", target.emulator.machine, True
+        yield "emulator.cpu", target.emulator.cpu, True
 
 
-def _place(found: dict[str, Any], applies: bool, optional: dict[str, Any], path: str, value: Any) -> None:
-    (found if applies else optional)[path] = value
+def _cluster_fields(cluster: Cluster, linux: bool) -> Iterator[tuple[str, Any, bool]]:
+    at = f"clusters.{cluster.name}"
+    yield f"{at}.core", cluster.core.id, True
+    yield f"{at}.isa", tuple(sorted(cluster.core.isa)), True
+    yield f"{at}.count", cluster.count, True
+    yield f"{at}.max_mhz", cluster.max_mhz, True
+    yield f"{at}.sustained_mhz", cluster.sustained_mhz, linux
+
+
+def _region_fields(region: Region, linux: bool) -> Iterator[tuple[str, Any, bool]]:
+    at = f"regions.{region.name}"
+    yield f"{at}.kind", region.kind, True
+    yield f"{at}.bytes", region.bytes, True
+    yield f"{at}.reserved_bytes", region.reserved_bytes, region.is_ram
+    yield f"{at}.address", region.address, not linux
+    yield f"{at}.executable", region.executable, not linux

@@ -27,7 +27,7 @@ from edgekit.target.board import (
     Region,
     Target,
     Thermal,
-    facts,
+    fields,
 )
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -382,16 +382,16 @@ def _check_overlap(target: Target, root: Table) -> None:
 
 
 def _check_provenance(target: Target, document: Document) -> None:
-    known = facts(target)
-    for path, value in known.items():
-        entry = target.provenance_of(path)
-        if value is not None and entry is None:
-            document.offend(
-                tuple(path.split(".")), f"{path} has no provenance", f'add it to [provenance]: "{path}" = ...'
-            )
-        elif value is not None and entry is not None and entry.basis == "unknown":
-            document.offend(tuple(path.split(".")), f'{path} has a value, but its provenance says "unknown"')
-    groups = {".".join(path.split(".")[:end]) for path in known for end in (1, 2, 3)}
+    stated = [(path, value) for path, value, _ in fields(target) if value is not None]
+    for path, _ in stated:
+        entry, keys = target.provenance_of(path), tuple(path.split("."))
+        if entry is None:
+            hint = f'add to [provenance]: "{path}" = {{ basis = ..., source = ..., date = ... }}'
+            document.offend(keys, f"{path} has no provenance", hint)
+        elif entry.basis == "unknown":
+            document.offend(keys, f'{path} has a value, but the basis in its provenance is "unknown"')
+    paths = [path.split(".") for path, _, _ in fields(target)]
+    groups = {".".join(parts[:end]) for parts in paths for end in range(1, len(parts) + 1)}
     for path in target.provenance:
         if path not in groups:
             document.offend(
