@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FEW_SAMPLES = 32
 RANDOM_SAMPLES = 64
-NPZ_MAX_BYTES = 4 << 30
+NPZ_MAX_BYTES = 2 << 30
 NPZ_MAX_ARRAYS = 64
 
 HOW_TO_CALIBRATE = (
@@ -86,7 +86,7 @@ def calibration_data(
 
 
 def load_npz(path: str | Path) -> Mapping[str, Array]:
-    """Arrays by name from a .npz file; never unpickles, refuses more than 4 GiB unpacked. Raises ModelError."""
+    """Arrays by name from a .npz file; never unpickles, refuses more than 2 GiB unpacked. Raises ModelError."""
     hint = "write it with numpy.savez(FILE, input_name=array), first axis = samples"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -265,4 +265,4 @@ def _warnings(arrays: Mapping[str, Array]) -> Iterator[str]:
         yield f"only {samples} calibration samples: {FEW_SAMPLES} or more give steadier ranges"
     for name, array in arrays.items():
         if array.dtype.kind == "f" and array.min() == array.max():
-            yield f'calibration of "{name}": all values are {float(array.flat[0]):g}; real data will not fit such ranges'
+            yield f'calibration of "{name}": all values are {float(array.flat[0]):g}; real data will not fit that'

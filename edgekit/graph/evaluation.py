@@ -7,7 +7,7 @@ What judged is always named. Nothing here is a measure of speed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from edgekit.graph.sessions import ModelSource, judging_session, observing_sessi
 
 PARITY_TOLERANCE_LSB = 4.0  # 0 to 4 were measured between the optimised and the unoptimised run of correct int8 graphs
 GOLDEN_MARGIN_LSB = 4.0  # architectures round differently: about 2 LSB were seen between x86-64 and aarch64
+STEEP_MARGIN_LSB = 2.0  # before a steep function, where only that difference counts
 FLOAT_TOLERANCE = 1e-4  # of an output's range, for float graphs
 
 
@@ -103,10 +104,10 @@ def layer_sqnr(
 def parity(model: ModelSource, data: CalibrationData, max_samples: int = 32) -> float:
     """The largest difference, in LSB of the output, between the optimised and the unoptimised run of one int8 file.
 
-    Above PARITY_TOLERANCE_LSB the runtime's optimisations change what the graph says. 0 for float outputs of no scale.
+    Above PARITY_TOLERANCE_LSB the runtime's optimisations change what the graph says. Float outputs count as 0.
     """
-    steps = np.array([_lsb(scale) for scale in output_scales(model)])
-    return float((_spread(model, data, max_samples) / steps).max(initial=0.0))
+    steps = np.array([float("inf") if o.scale is None else o.scale for o in output_storage(model)])
+    return round(float((_spread(model, data, max_samples) / steps).max(initial=0.0)), 3)
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,9 @@ def golden(model: ModelSource, data: CalibrationData, count: int = 8) -> Golden:
     """What the board must answer for the first `count` samples, and how close.
 
     int8: twice the spread measured here between the optimised and the unoptimised run, plus 4 LSB of the output. Where
-    the output is a steep function (Softmax, Sigmoid, Tanh) its own LSB understates what one LSB before it does: then
-    4 LSB of its input times its steepest slope, if that is more. float: 1e-4 of the output's range.
+    the output is a steep function (Softmax, Sigmoid, Tanh) its own LSB understates what a step of its input does: then
+    2 LSB of that input times the slope at the golden outputs, if that is more. A float output behind int8 layers has no
+    LSB; 1/255 of its range stands for it. Float graphs: 1e-4 of the output's range.
     """
     predictor = Predictor(model)
     samples = [data.sample(i) for i in range(min(count, data.samples))]
@@ -131,36 +133,59 @@ def golden(model: ModelSource, data: CalibrationData, count: int = 8) -> Golden:
     outputs = {name: np.stack([a[k] for a in answers]) for k, name in enumerate(predictor.outputs)}
     inputs = {name: np.stack([sample[name] for sample in samples]) for name in data.arrays}
     spread = _spread(model, data, count)
-    scales = output_scales(model)
     tolerance = {
-        name: _tolerance(outputs[name], float(spread[k]), scales[k]) for k, name in enumerate(predictor.outputs)
+        storage.name: 2 * float(spread[k]) + storage.margin(outputs[storage.name])
+        for k, storage in enumerate(output_storage(model))
     }
     return Golden(inputs, outputs, tolerance)
 
 
 @dataclass(frozen=True)
-class OutputScale:
-    """scale: real value of one LSB of an int8 output; amplified: what one LSB before a steep function does to it."""
+class OutputStorage:
+    """How an output of a graph is held.
 
-    scale: float
-    amplified: float = 0.0
+    scale        real value of one LSB where it is int8, else None
+    int8         whether any layer of the graph is int8
+    steep, step  the steep function that computes it, if any, and one LSB of that function's input
+    """
+
+    name: str
+    scale: float | None
+    int8: bool
+    steep: str | None = None
+    step: float = 0.0
+
+    def margin(self, output: Array) -> float:
+        """How far another architecture's rounding may bring this output from the golden one."""
+        reach = max(float(np.ptp(output)), 1.0) if output.size else 1.0
+        if not self.int8:
+            return FLOAT_TOLERANCE * reach
+        margin = GOLDEN_MARGIN_LSB * (self.scale if self.scale is not None else reach / 255)
+        slope = float(SLOPES[self.steep](output.astype(np.float64)).max(initial=0.0)) if self.steep else 0.0
+        return max(margin, STEEP_MARGIN_LSB * self.step * slope)
 
 
-STEEPEST = {"Softmax": 0.5, "Sigmoid": 0.25, "Tanh": 1.0}  # largest change of an output per change of the inputs
+# steep function → its slope where it answers y: how much it changes when its inputs change by one (softmax: each in the
+# direction that hurts most)
+SLOPES: Mapping[str, Callable[[Array], Array]] = {
+    "Softmax": lambda y: 2 * y * (1 - y),
+    "Sigmoid": lambda y: y * (1 - y),
+    "Tanh": lambda y: 1 - y * y,
+}
 
 
-def output_scales(model: ModelSource) -> tuple[OutputScale | None, ...]:
-    """For each output of a QDQ file its scale; None where the output is float."""
-    return tuple(_output_scale(v) for v in _parsed(model).graph.outputs)
+def output_storage(model: ModelSource) -> tuple[OutputStorage, ...]:
+    """How each output of an ONNX file is held."""
+    graph = _parsed(model).graph
+    int8 = any(node.op_type == "QuantizeLinear" for node in graph)
+    return tuple(_storage(value, int8) for value in graph.outputs)
 
 
-def _output_scale(value: ir.Value) -> OutputScale | None:
-    scale = _scale(value)
-    if scale is None:
-        return None
+def _storage(value: ir.Value, int8: bool) -> OutputStorage:
     node = _computing_node(value)
-    before = _scale(node.inputs[0]) if node is not None and node.op_type in STEEPEST else None
-    return OutputScale(scale, before * STEEPEST[node.op_type] if node is not None and before is not None else 0.0)
+    step = _scale(node.inputs[0]) if node is not None and node.op_type in SLOPES else None
+    steep = node.op_type if node is not None and step is not None else None
+    return OutputStorage(value.name or "", _scale(value), int8, steep, step or 0.0)
 
 
 def _computing_node(value: ir.Value) -> ir.Node | None:
@@ -177,17 +202,6 @@ def _scale(value: ir.Value | None) -> float | None:
         return None
     scales = constant(producer.inputs[1])
     return float(scales.item()) if scales is not None and scales.size == 1 else None
-
-
-def _tolerance(output: Array, spread: float, scale: OutputScale | None) -> float:
-    if scale is None:
-        reach = float(output.max() - output.min()) if output.size else 0.0
-        return 2 * spread + FLOAT_TOLERANCE * max(reach, 1.0)
-    return 2 * spread + GOLDEN_MARGIN_LSB * max(scale.scale, scale.amplified)
-
-
-def _lsb(scale: OutputScale | None) -> float:
-    return float("inf") if scale is None else scale.scale
 
 
 def _spread(model: ModelSource, data: CalibrationData, max_samples: int) -> Array:

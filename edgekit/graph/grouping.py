@@ -21,7 +21,7 @@ class Clamp:
 
     def holds(self, params: QuantParams) -> bool:
         """Whether saturation at the ends of int8 does the clamp's whole job, to half a step."""
-        slack = params.scale / 2
+        slack = 0.51 * params.scale  # half a step, and the rounding of the scale itself
         return params.low >= self.low - slack and params.high <= self.high + slack
 
 

@@ -103,7 +103,7 @@ def _refuse_gemm(node: ir.Node) -> str | None:
         return "alpha or beta is not 1"
     refusal = _refuse_convolution(node)
     bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    if refusal is None and bias is not None and bias.size not in (1, bias.shape[-1]):
+    if refusal is None and bias is not None and bias.size not in (1, *bias.shape[-1:]):
         return f"its bias has shape {list(bias.shape)}: wanted one number per output"
     return refusal
 
@@ -274,13 +274,12 @@ def violations(model: ir.Model) -> tuple[Violation, ...]:
 
 
 def _node_violations(node: ir.Node) -> Iterator[Violation]:
-    if node.op_type in ("QuantizeLinear", "DequantizeLinear") or not _touches_int8(node):
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear") or not _touches_int8(node) or _fused_clamp(node):
         return
     name = node.name or node.op_type
     rule = rule_of(node)
     if isinstance(rule, str):
-        # a float layer between Q and DQ is an island, which is legal; only int8 operators are judged
-        return
+        return  # a float layer between DequantizeLinear and QuantizeLinear is an island, which is legal
     inputs = [(i, _source(v)) for i, v in rule.activation_inputs(node)]
     outputs = [_sink(v) for v in node.outputs if v.dtype in (None, ir.DataType.FLOAT)]
     yield from _activation_violations(name, inputs, outputs)
@@ -291,6 +290,12 @@ def _node_violations(node: ir.Node) -> Iterator[Violation]:
 
 def _touches_int8(node: ir.Node) -> bool:
     return any(_source(v) for v in node.inputs if v is not None) or any(_sink(v) for v in node.outputs)
+
+
+def _fused_clamp(node: ir.Node) -> bool:
+    """An activation between a computing node and its QuantizeLinear belongs to that node."""
+    value = node.inputs[0] if node.op_type in ("Relu", "Clip") else None
+    return value is not None and _source(value) is None and value.producer() is not None and len(value.uses()) == 1
 
 
 def _source(value: ir.Value | None) -> _Stored | None:

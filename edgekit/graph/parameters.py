@@ -26,7 +26,6 @@ from edgekit.graph.quant_params import Array, QuantParams, Range, activation_par
 Slot = tuple[str, int]  # node name, input position
 
 MOVES_ONLY = "it only moves data between float layers"
-NOT_FLOAT = "it works on integers or booleans"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Plan:
 
 
 def plan_parameters(model: ir.Model, ranges: Mapping[str, Range]) -> Plan:
-    """Plan the int8 form of a float graph whose nodes have names. Raises ModelError on constants that are not finite."""
+    """Plan the int8 form of a float graph whose nodes are named. Raises ModelError on constants that are not finite."""
     rules, reasons = _rules(model)
     folded = _foldable(model, rules)
     while True:
@@ -78,14 +77,21 @@ def _rules(model: ir.Model) -> tuple[dict[str, Rule], dict[str, str]]:
         found = rule_of(node)
         if isinstance(found, str):
             reasons[_name(node)] = found
-        elif any(v.dtype is not ir.DataType.FLOAT for _, v in found.activation_inputs(node)):
-            reasons[_name(node)] = NOT_FLOAT
+        elif other := _other_type(node, found):
+            reasons[_name(node)] = other
         else:
             rules[_name(node)] = found
     for name in _idle_movers(model, rules):
         reasons[name] = MOVES_ONLY
         del rules[name]
     return rules, reasons
+
+
+def _other_type(node: ir.Node, rule: Rule) -> str | None:
+    for _, value in rule.activation_inputs(node):
+        if value.dtype is not ir.DataType.FLOAT:
+            return f"it works on {value.dtype.name.lower() if value.dtype else 'unknown'} values, not float32"
+    return None
 
 
 def _idle_movers(model: ir.Model, rules: Mapping[str, Rule]) -> set[str]:

@@ -199,8 +199,8 @@ class _Rewriting:
             slot = (node.name or "", i)
             if slot in self.plan.constants:
                 params = self.plan.constants[slot]
-                stored = params.quantize(finite(value))
-                self._behind_dequantize(node, i, stored, *self._parameters(params), f"{node.name}_operand{i}", None)
+                scale, stored = np.asarray(params.scale, np.float32), params.quantize(finite(value))
+                self._attach(node, i, stored, scale, None, f"{node.name}_operand{i}", params.zero_point)
             elif slot in self.plan.requantized:
                 pair = self._pair(value, self.plan.requantized[slot], f"{node.name}_input{i}")
                 self.graph.insert_before(node, pair)
@@ -222,19 +222,21 @@ class _Rewriting:
             units = np.asarray(np.float32(source_params.scale) * scales)
             self._attach(node, rule.bias, quantize_bias(offsets, units), units, _bias_axis(axis), f"{node.name}_bias")
 
-    def _attach(self, node: ir.Node, i: int, stored: Array, scales: Array, axis: int | None, name: str) -> None:
-        scale = _initializer(self.graph, f"{name}_scale", scales)
-        zero_point = _initializer(self.graph, f"{name}_zero_point", np.zeros(scales.shape, stored.dtype))
-        self._behind_dequantize(node, i, stored, scale, zero_point, name, axis)
-
-    def _behind_dequantize(
-        self, node: ir.Node, i: int, stored: Array, scale: ir.Value, zero_point: ir.Value, name: str, axis: int | None
+    def _attach(
+        self, node: ir.Node, i: int, stored: Array, scales: Array, axis: int | None, name: str, zero_point: int = 0
     ) -> None:
-        initializer = _initializer(self.graph, f"{name}_quantized", stored)
+        """Input `i` of `node` becomes the initializer `stored` behind a DequantizeLinear.
+
+        Scale and zero point are its own: ONNX Runtime's x64quantprecision fails to load a graph where the zero point of
+        a constant is also used elsewhere.
+        """
+        inputs = [
+            _initializer(self.graph, f"{name}_quantized", stored),
+            _initializer(self.graph, f"{name}_scale", scales),
+            _initializer(self.graph, f"{name}_zero_point", np.full(scales.shape, zero_point, stored.dtype)),
+        ]
         attributes = {} if axis is None else {"axis": axis}
-        dq = ir.node(
-            "DequantizeLinear", [initializer, scale, zero_point], attributes, num_outputs=1, name=f"{name}_dequantize"
-        )
+        dq = ir.node("DequantizeLinear", inputs, attributes, num_outputs=1, name=f"{name}_dequantize")
         dq.outputs[0].name, dq.outputs[0].shape = f"{name}{DEQUANTIZED}", ir.Shape(stored.shape)
         dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
         self.graph.insert_before(node, dq)

@@ -60,5 +60,5 @@ def _as_written() -> ort.SessionOptions:
 def _options() -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # the same sums in the same order on every machine
-    options.log_severity_level = 3  # optimiser warnings are not for users
+    options.log_severity_level = 4  # what fails is raised; what it logs besides is not for users
     return options
