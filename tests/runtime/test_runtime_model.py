@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
-import models
 import numpy as np
 import pytest
+import tiny
 from edgekit_runtime import LoadError, Model
 
 BUILDERS = {
-    "float": models.float_model,
-    "qdq": models.qdq_model,
-    "int8-io": models.int8_model,
-    "tflite": models.tflite_model,
+    "float": tiny.float_model,
+    "qdq": tiny.qdq_model,
+    "int8-io": tiny.int8_model,
+    "tflite": tiny.tflite_model,
 }
 
 
@@ -32,32 +31,32 @@ def test_real_values_in_and_out(folder):
         y = model(inputs["x"])
         assert y.dtype == np.float32 and y.shape == (1, 4)
         np.testing.assert_allclose(y, outputs["y"], atol=model.outputs[0].tolerance)
-        np.testing.assert_allclose(y, models.layer().real(inputs["x"]), atol=2 * models.Y_SCALE)
+        np.testing.assert_allclose(y, tiny.layer().real(inputs["x"]), atol=2 * tiny.Y_SCALE)
 
 
-@pytest.mark.parametrize("build", [models.int8_model, models.tflite_model])
+@pytest.mark.parametrize("build", [tiny.int8_model, tiny.tflite_model])
 def test_raw_is_the_models_own_type(build, tmp_path):
-    if build is models.tflite_model:
+    if build is tiny.tflite_model:
         pytest.importorskip("ai_edge_litert", reason="needs the tflite extra")
     model = Model(build(tmp_path))
-    q = models.quantize(models.samples(1)[0])
+    q = tiny.quantize(tiny.samples(1)[0])
     y = model.raw(q)
     assert y.dtype == np.int8
-    assert np.abs(y.astype(int) - models.layer().integer(q)).max() <= 1
-    np.testing.assert_array_equal(model(models.samples(1)[0]), models.dequantize(y))
+    assert np.abs(y.astype(int) - tiny.layer().integer(q)).max() <= 1
+    np.testing.assert_array_equal(model(tiny.samples(1)[0]), tiny.dequantize(y))
     with pytest.raises(ValueError, match="dtype float32, expected int8"):
-        model.raw(models.samples(1)[0])
+        model.raw(tiny.samples(1)[0])
 
 
 def test_values_beyond_the_range_saturate(tmp_path):
-    model = Model(models.int8_model(tmp_path))
+    model = Model(tiny.int8_model(tmp_path))
     low, high = np.full((1, 8), -1e6, np.float32), np.full((1, 8), np.inf, np.float32)
-    np.testing.assert_array_equal(model(low), model(np.full((1, 8), -125 * models.X_SCALE, np.float32)))
-    np.testing.assert_array_equal(model(high), model(np.full((1, 8), 130 * models.X_SCALE, np.float32)))
+    np.testing.assert_array_equal(model(low), model(np.full((1, 8), -125 * tiny.X_SCALE, np.float32)))
+    np.testing.assert_array_equal(model(high), model(np.full((1, 8), 130 * tiny.X_SCALE, np.float32)))
 
 
 def test_several_inputs_and_outputs(tmp_path):
-    model = Model(models.state_model(tmp_path))
+    model = Model(tiny.state_model(tmp_path))
     x, state = np.array([[1, 2]], np.float32), np.array([41], np.int64)
     for outputs in (model(x, state), model({"x": x, "state": state}), model(x=x, state=state)):
         assert isinstance(outputs, tuple)
@@ -82,7 +81,7 @@ def test_several_inputs_and_outputs(tmp_path):
         ((), r"got 0 arrays, expected \['x'\]"),
     ],
 )
-@pytest.mark.parametrize("build", [models.float_model, models.int8_model])
+@pytest.mark.parametrize("build", [tiny.float_model, tiny.int8_model])
 def test_wrong_inputs_are_refused(build, arguments, message, tmp_path):
     model = Model(build(tmp_path))
     with pytest.raises(ValueError, match=message):
@@ -90,7 +89,7 @@ def test_wrong_inputs_are_refused(build, arguments, message, tmp_path):
 
 
 def test_integers_that_do_not_fit_are_refused(tmp_path):
-    model = Model(models.state_model(tmp_path))
+    model = Model(tiny.state_model(tmp_path))
     with pytest.raises(ValueError, match="do not fit into int64"):
         model(np.zeros((1, 2), np.float32), np.array([2**63], np.uint64))
     with pytest.raises(ValueError, match="dtype float64, expected int64"):
@@ -98,8 +97,8 @@ def test_integers_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_float64_and_strided_inputs_are_taken(tmp_path):
-    model = Model(models.float_model(tmp_path))
-    x = models.samples(1)[0]
+    model = Model(tiny.float_model(tmp_path))
+    x = tiny.samples(1)[0]
     wide = np.zeros((1, 16))
     wide[:, ::2] = x
     np.testing.assert_allclose(model(wide[:, ::2]), model(x), atol=1e-6)
@@ -108,25 +107,25 @@ def test_float64_and_strided_inputs_are_taken(tmp_path):
 def test_a_switch_of_current_does_not_mix_releases(tmp_path):
     """The app keeps the release that it opened, although `current` moves and even the golden file is read later."""
     old, new, current = tmp_path / "releases/old", tmp_path / "releases/new", tmp_path / "current"
-    models.float_model(old / "model")
-    models.int8_model(new / "model")
+    tiny.float_model(old / "model")
+    tiny.int8_model(new / "model")
     current.symlink_to(old)
     model = Model(current)
     (tmp_path / "next").symlink_to(new)
-    os.replace(tmp_path / "next", current)
+    (tmp_path / "next").replace(current)
     assert Path(model.folder) == (old / "model").resolve()
     assert model(model.example()).shape == (1, 4)
     assert Model(current).inputs[0].dtype == "int8"
 
 
 def test_every_form_of_path(tmp_path):
-    folder = models.float_model(tmp_path / "release/model")
+    folder = tiny.float_model(tmp_path / "release/model")
     for path in (tmp_path / "release", folder, str(folder / "model.json")):
         assert Model(path).folder == str(folder.resolve())
 
 
 def test_a_changed_model_file_is_refused(tmp_path):
-    folder = models.float_model(tmp_path)
+    folder = tiny.float_model(tmp_path)
     data = bytearray((folder / "model.onnx").read_bytes())
     data[-1] ^= 1
     (folder / "model.onnx").write_bytes(data)
@@ -141,24 +140,24 @@ def test_a_changed_model_file_is_refused(tmp_path):
         ({"schema": 2}, "schema 2"),
         ({"file": "../model.onnx"}, "must name a file in the folder"),
         ({"golden": "/etc/passwd"}, "must name a file in the folder"),
-        ({"inputs": [models.value("x", (1, 8), "float8")]}, "dtype 'float8'"),
-        ({"inputs": [models.value("x", (1, 8), "int8", -1.0, 0)]}, "scale -1.0"),
+        ({"inputs": [tiny.value("x", (1, 8), "float8")]}, "dtype 'float8'"),
+        ({"inputs": [tiny.value("x", (1, 8), "int8", -1.0, 0)]}, "scale -1.0"),
         ({"inputs": [{"name": "x", "dtype": "float32"}]}, "'shape' is missing"),
-        ({"inputs": [models.value("other", (1, 8))]}, "the model file has"),
-        ({"inputs": [models.value("x", (1, 9))]}, "the model file has"),
-        ({"inputs": [models.value("x", (1, 8), "int8", 1.0, 0)]}, "the model file has"),
+        ({"inputs": [tiny.value("other", (1, 8))]}, "the model file has"),
+        ({"inputs": [tiny.value("x", (1, 9))]}, "the model file has"),
+        ({"inputs": [tiny.value("x", (1, 8), "int8", 1.0, 0)]}, "the model file has"),
         ({"name": 3}, "name is 3"),
     ],
 )
 def test_wrong_descriptions_are_refused(changes, message, tmp_path):
     with pytest.raises(LoadError, match=message):
-        Model(models.edit(models.float_model(tmp_path), **changes))
+        Model(tiny.edit(tiny.float_model(tmp_path), **changes))
 
 
 def test_missing_things_are_named(tmp_path):
     with pytest.raises(LoadError, match="neither a release folder"):
         Model(tmp_path / "nothing")
-    folder = models.float_model(tmp_path)
+    folder = tiny.float_model(tmp_path)
     (folder / "golden.npz").write_bytes(b"PK\3\4 not a zip")
     with pytest.raises(LoadError, match=r"golden\.npz"):
         Model(folder).example()
@@ -170,15 +169,15 @@ def test_missing_things_are_named(tmp_path):
 def test_every_failed_runtime_gives_its_reason(tmp_path):
     """tflite_runtime is not installed, LiteRT refuses the content: both reasons are told."""
     pytest.importorskip("ai_edge_litert", reason="needs the tflite extra")
-    folder = models.float_model(tmp_path)
+    folder = tiny.float_model(tmp_path)
     shutil.move(folder / "model.onnx", folder / "model.tflite")
     with pytest.raises(LoadError, match=r"(?s)ai_edge_litert: \w+.*tflite_runtime: \w+"):
-        Model(models.edit(folder, file="model.tflite"))
-    with pytest.raises(LoadError, match="files of type '.bin' are not known"):
+        Model(tiny.edit(folder, file="model.tflite"))
+    with pytest.raises(LoadError, match=r"files of type '\.bin' are not known"):
         (folder / "model.bin").write_bytes((folder / "model.tflite").read_bytes())
-        Model(models.edit(folder, file="model.bin"))
+        Model(tiny.edit(folder, file="model.bin"))
     with pytest.raises(LoadError, match="runtime 'onnxruntime' cannot run it, only ai_edge_litert, tflite_runtime"):
-        Model(models.edit(folder, file="model.tflite"), runtime="onnxruntime")
+        Model(tiny.edit(folder, file="model.tflite"), runtime="onnxruntime")
 
 
 def test_a_runtime_that_imports_but_cannot_build_is_passed_over(tmp_path, monkeypatch):
@@ -196,12 +195,12 @@ def test_a_runtime_that_imports_but_cannot_build_is_passed_over(tmp_path, monkey
         module = "broken_runtime"
 
     monkeypatch.setitem(runtimes.CANDIDATES, ".tflite", {"broken": Broken, "ai_edge_litert": runtimes.LiteRt})
-    assert Model(models.tflite_model(tmp_path / "model")).runtime.name == "ai_edge_litert"
+    assert Model(tiny.tflite_model(tmp_path / "model")).runtime.name == "ai_edge_litert"
 
 
 def test_runtime_is_named(tmp_path):
     import onnxruntime
 
-    runtime = Model(models.float_model(tmp_path), threads=1).runtime
+    runtime = Model(tiny.float_model(tmp_path), threads=1).runtime
     assert (runtime.name, runtime.version) == ("onnxruntime", onnxruntime.__version__)
     assert runtime.providers == ("CPUExecutionProvider",)
