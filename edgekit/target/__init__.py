@@ -6,7 +6,6 @@ unknown reference is refused with the nearest name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -63,16 +62,10 @@ def load_target(ref: str) -> Target:
         for target in family:
             known |= dict.fromkeys((target.id, *target.aliases), target)
     if ref not in known:
-        hint = (
-            f"{_near(ref, known)}; `edgekit targets` lists them, a file of your own is given by path (./my-board.toml)"
-        )
-        raise UsageError(f'no target "{ref}"', hint=hint.removeprefix("; "))
+        hint = "`edgekit targets` lists them; a file of your own is given by path (./my-board.toml)"
+        near = did_you_mean(ref.lower(), known)
+        raise UsageError(f'no target "{ref}"', hint=f"{near} {hint}" if near.startswith("did") else hint)
     return known[ref]
-
-
-def _near(ref: str, known: Iterable[str]) -> str:
-    hint = did_you_mean(ref.lower(), known)
-    return hint.rstrip("?") + "?" if hint.startswith("did") else ""
 
 
 @lru_cache(maxsize=4)

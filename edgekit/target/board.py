@@ -158,7 +158,7 @@ class Target:
 
     @property
     def cpu(self) -> str:
-        """The clusters in one line, for people: `4× Arm Cortex-A72 at 1500 MHz`."""
+        """The clusters in one line, for people: `4× cortex-a72 1500 MHz`."""
         return " + ".join(_cluster_text(cluster) for cluster in self.clusters)
 
     @property
@@ -182,10 +182,41 @@ class Target:
         names = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
         return next((self.provenance[name] for name in names if name in self.provenance), None)
 
+    def document(self) -> dict[str, Any]:
+        """The target as an entry of `targets` in docs/json.md."""
+        return {
+            "id": self.id,
+            "aliases": list(self.aliases),
+            "name": self.name,
+            "vendor": self.vendor,
+            "kind": self.kind,
+            "cpu": self.cpu,
+            "ram_bytes": self.ram_bytes,
+            "usable_ram_bytes": self.usable_ram_bytes,
+            "storage_bytes": self.storage_bytes,
+            "os_image": self.os_image,
+            "emulated": self.emulated,
+            "runtimes": list(self.runtimes),
+            "headroom": self.headroom,
+            "variants": list(self.variants),
+            "unknown": list(self.unknown),
+        }
+
+    def evidence(self) -> list[dict[str, Any]]:
+        """Each fact with its provenance: [{field, value, basis, source, date}]; an unknown value is None."""
+        return [_evidence(path, value, self.provenance_of(path)) for path, value in facts(self).items()]
+
+
+def _evidence(path: str, value: Any, entry: Provenance | None) -> dict[str, Any]:
+    basis = "unknown" if value is None else entry.basis if entry else "unknown"
+    known = entry is not None and (value is not None or entry.basis == "unknown")
+    source, date = (entry.source, entry.date) if entry and known else (None, None)
+    return {"field": path, "value": value, "basis": basis, "source": source, "date": date}
+
 
 def _cluster_text(cluster: Cluster) -> str:
-    clock = "" if cluster.max_mhz is None else f" at {cluster.max_mhz:g} MHz"
-    return f"{cluster.count}× {cluster.core.name}{clock}"
+    clock = "" if cluster.max_mhz is None else f" {cluster.max_mhz:g} MHz"
+    return f"{cluster.count}× {cluster.core.id}{clock}"
 
 
 def facts(target: Target) -> dict[str, Any]:
