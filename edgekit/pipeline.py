@@ -307,15 +307,14 @@ def deploy(
 ) -> Deployment:
     """Bring a build folder and the runtime for it to a board, check it there, make it current, and measure it.
 
-    build     the build folder; default: that of edgekit.toml, converted first when it is missing or older than its source
+    build     the build folder; default: that of edgekit.toml, converted first when its source is newer or it is missing
     target    kind of board; device: a name in edgekit.toml; host: "pi@ADDRESS", "local" or "virtual", over both
     app       folder on the board; default: from edgekit.toml, else the name of the model
     bench     what to measure afterwards; None: nothing
     dry_run   only look at the board and plan
     root      on the board, default ~/.edgekit
 
-    Raises UsageError, ModelError, UnsupportedError, ConnectionFailed, AuthenticationFailed, DeviceError, IntegrityError,
-    BusyError or HealthError; the release that was current before is still current then.
+    Raises any class of edgekit.errors but UntrustedResult; the release that was current before is still current then.
     """
     from edgekit import deployment
 

@@ -1,4 +1,4 @@
-"""A release → a board: probe, plan (pure), apply, benchmark, status; devices are used through `edgekit.device.Device`."""
+"""A release → a board: probe, plan (pure), apply, benchmark, status. Devices are reached through `edgekit.device`."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def died(status: int, result: Result, what: str) -> EdgekitError:
 
 def _reason(result: Result) -> str:
     """The message of the runtime's own document, else the end of what it printed."""
-    found = re.search(rb'"message": ("(?:[^"\\\\]|\\\\.)*")', result.stdout[-65536:])
+    found = re.search(rb'"message": ("(?:[^"\\]|\\.)*")', result.stdout[-65536:])
     if found:
         try:
             return shown(json.loads(found[1]).encode("utf-8", "replace"))

@@ -246,7 +246,7 @@ def _arch(answer: _Answer) -> tuple[str, int]:
 
 
 def _libc(text: str) -> tuple[str, tuple[int, int] | None]:
-    found = re.search(r"glibc ([0-9]{1,3})\.([0-9]{1,3})", text)
+    found = re.search(r"glibc ([0-9]{1,3})\.([0-9]{1,3})(?![0-9])", text)
     if found:
         return "glibc", (int(found[1]), int(found[2]))
     return ("musl" if "musl" in text else "unknown"), None

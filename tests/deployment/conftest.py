@@ -20,8 +20,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.bundle import Bundle, make_bundle
 from edgekit.deployment.apply import Deployment, apply
-from edgekit.deployment.plan import Needs, Options, plan
-from edgekit.deployment.probe import probe
+from edgekit.deployment.plan import REQUIRED, Needs, Options, plan
+from edgekit.deployment.probe import BoardPython, Facts, probe
 from edgekit.device import Result
 from edgekit.resources import runtime_dir
 
@@ -30,7 +30,7 @@ APP = "demo"
 
 @dataclass
 class HomeDevice:
-    """This machine, with `home` as the login user's home. `spoil` may change or end what is sent to a script's stdin."""
+    """This machine, with `home` as the login user's home. `spoil` may change or end what a script gets on its stdin."""
 
     home: Path
     label: str = "test board"
@@ -128,6 +128,17 @@ def device(tmp_path: Path) -> HomeDevice:
     return HomeDevice(home)
 
 
+def this_board(label: str = "a board") -> Facts:
+    """A 64-bit Raspberry Pi OS with nothing of edgekit on it."""
+    return Facts(
+        arch="aarch64", bits=64, libc=("glibc", (2, 36)), page_bytes=4096, cpu_features=("fp", "asimd", "crc32"),
+        python=BoardPython("/usr/bin/python3", (3, 11, 2), False, None, None), kernel="Linux 6.6", hostname=label,
+        board="Raspberry Pi 4 Model B Rev 1.4", boot_id="b0", machine_id_sha256=None, ram_bytes=4 << 30,
+        root="/home/pi/.edgekit", disk_bytes=30 << 30, free_bytes=20 << 30, free_inodes=1_000_000,
+        capabilities=dict.fromkeys(("write", "gzip", "flock", *REQUIRED), True),
+    )  # fmt: skip
+
+
 def deploy(bundle: Bundle, device: HomeDevice, owner: str = "alice@laptop") -> Deployment:
     """PROBE, plan, apply."""
     planned = plan(bundle, probe(device), Needs(), Options(owner))
@@ -136,4 +147,4 @@ def deploy(bundle: Bundle, device: HomeDevice, owner: str = "alice@laptop") -> D
 
 def current(device: HomeDevice, app: str = APP) -> str | None:
     link = device.home / ".edgekit" / "apps" / app / "current"
-    return os.readlink(link).removeprefix("releases/") if link.is_symlink() else None
+    return str(link.readlink()).removeprefix("releases/") if link.is_symlink() else None

@@ -161,7 +161,7 @@ def test_wrong_model_is_never_activated(bundle, device, build, runtime):
     deploy(bundle, device)
     other = write_build(build.parent / "other", seed=9)
     (build / "golden.npz").write_bytes((other / "golden.npz").read_bytes())
-    with pytest.raises(HealthError, match="golden.*still current"):
+    with pytest.raises(HealthError, match=r"golden.*still current"):
         deploy(make_bundle(APP, build, runtime), device)
     assert current(device) == bundle.id
 
@@ -202,5 +202,5 @@ def test_benchmark_measures_the_current_release(bundle, device):
 
 def test_benchmark_of_nothing(device, bundle):
     probe(device)
-    with pytest.raises(DeviceError, match="nothing of \"demo\" is deployed"):
+    with pytest.raises(DeviceError, match='nothing of "demo" is deployed'):
         run_benchmark(device, APP, target="local", python="python3", options=BenchOptions())
