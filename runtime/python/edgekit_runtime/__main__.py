@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rigor", choices=("normal", "mlperf"), default="normal", help="50 runs and 10 s, or 1024 runs and 60 s")
     add("--runs", type=_positive, metavar="N", help="at least this many runs")
     add("--seconds", type=float, metavar="S", help="at least this many seconds of timed runs")
-    add("--max-seconds", type=float, metavar="S", help="end the measurement then, even with fewer runs (default: 600)")
+    add("--max-seconds", type=float, metavar="S", help="end the measurement then, even with fewer runs (default: 240)")
     add("--warmup-max-seconds", type=float, metavar="S", help="end an unsteady warm-up then (default: 10)")
     add("--samples", metavar="FILE", help="keep the samples: little-endian uint64 nanoseconds, at most 1 MiB")
     add("--max-start-c", type=float, default=60.0, metavar="C", help="wait until the board is this cool (default: 60)")

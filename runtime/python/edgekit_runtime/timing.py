@@ -24,7 +24,7 @@ class Plan(NamedTuple):
     warmup_runs: int = 5
     warmup_seconds: float = 1.0
     warmup_max_seconds: float = 10.0
-    max_seconds: float = 600.0
+    max_seconds: float = 240.0
 
 
 class Warmup(NamedTuple):
