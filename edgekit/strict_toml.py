@@ -87,7 +87,7 @@ class Document:
 
     def offend(self, keys: Keys, complaint: str, hint: str = "") -> None:
         """Remember a complaint; `check` raises it."""
-        self.offenders.append(f"{self.where(keys)}: {complaint}")
+        self.offenders.append(f"{self.where(keys)}: {_printable(complaint)}")
         if hint:
             self.hints.append(hint)
 
@@ -250,7 +250,7 @@ def _refuse(path: Path, what: str, why: str, hint: str) -> NoReturn:
 
 def _check_values(path: Path, value: object, keys: Keys) -> None:
     """No NaN, no infinity, no depth; the size cap bounds the number of values."""
-    name = ".".join(keys)
+    name = _printable(".".join(keys))
     if len(keys) > CAP_DEPTH:
         raise UsageError(f"{path}: {name} is nested too deeply", hint=f"allowed: {CAP_DEPTH} levels")
     if isinstance(value, float) and not math.isfinite(value):
@@ -289,6 +289,11 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: str) -> bool:
     """Short, and without control characters: it will be printed on a terminal."""
     return len(value) <= CAP_TEXT and value.isprintable()
+
+
+def _printable(text: str) -> str:
+    """Names come from the file too: what a terminal would obey is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _shown(value: object) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgekit.target import Target
 
-WIDE = 140  # columns of the terminal from which the list has room for board and OS
+WIDE = 150  # columns of the terminal from which the list has room for board and OS
 
 
 @click.command()
@@ -45,7 +45,7 @@ def _list(shipped: tuple[Target, ...], console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in headings:
         right = heading in ("usable RAM", "storage", "unknown")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "cpu")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading not in ("board", "cpu"))
     for target in shipped:
         row = _row(target)
         table.add_row(*_safe(*(row[heading] for heading in headings)))

@@ -93,7 +93,12 @@ _OWN_KEYS = ("id", "name", "aliases", "extends")
 
 def read_targets(path: Path) -> tuple[Target, ...]:
     """The target of one file, then its memory variants. UsageError names every fault of the file."""
-    document = _with_base(load(path, what="target file"))
+    return read_document(load(path, what="target file"))
+
+
+def read_document(document: Document) -> tuple[Target, ...]:
+    """The same of a file that is parsed already."""
+    document = _with_base(document)
     base = _target(document, document.root())
     _check_variants(document, base)
     variants = tuple(_variant(document, base, name) for name in _variant_names(base))
