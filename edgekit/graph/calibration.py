@@ -36,6 +36,7 @@ HOW_TO_CALIBRATE = (
 )
 
 Progress = Callable[[int, int], None]
+ObserverName = Literal["minmax", "percentile", "entropy", "mse"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def load_npz(path: str | Path) -> Mapping[str, Array]:
 def observe(
     model: ir.Model,
     data: CalibrationData,
-    observer: str,
+    observer: ObserverName,
     progress: Progress | None = None,
 ) -> Mapping[str, Range]:
     """Range of every float value of a float graph over the calibration samples, found by running it in ONNX Runtime.

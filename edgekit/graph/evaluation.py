@@ -24,6 +24,7 @@ from edgekit.graph.sessions import ModelSource, judging_session, observing_sessi
 
 PARITY_TOLERANCE_LSB = 4.0  # 0 to 4 were measured between the optimised and the unoptimised run of correct int8 graphs
 GOLDEN_MARGIN_LSB = 4.0  # architectures round differently: about 2 LSB were seen between x86-64 and aarch64
+SPREAD_SAMPLES = 32  # on which the spread between two runs is measured
 STEEP_MARGIN_LSB = 2.0  # before a steep function, where only that difference counts
 FLOAT_TOLERANCE = 1e-4  # of an output's range, for float graphs
 
@@ -82,11 +83,11 @@ def layer_sqnr(
 ) -> Mapping[str, float]:
     """Signal to quantization noise in dB at the output of each layer, by node name; infinite where nothing differs.
 
-    Errors of earlier layers are included: the first layer whose figure drops is the one to look at. Both graphs run as
-    written, without fused kernels.
+    Errors of earlier layers are included: the first layer whose figure drops is the one to look at. An activation that
+    was folded has the figure of the layer it was folded into. Both graphs run as written, without fused kernels.
     """
     exact, rounded = observing_session(float_model), observing_session(qdq_model)
-    outputs = _layer_outputs(qdq_model, {o.name for o in exact.get_outputs()})
+    outputs = _layer_outputs(float_model, qdq_model)
     signal = dict.fromkeys(outputs, 0.0)
     noise = dict.fromkeys(outputs, 0.0)
     wanted = sorted({f for f, _ in outputs.values()})
@@ -101,7 +102,7 @@ def layer_sqnr(
     return {layer: _decibel(signal[layer], noise[layer]) for layer in outputs}
 
 
-def parity(model: ModelSource, data: CalibrationData, max_samples: int = 32) -> float:
+def parity(model: ModelSource, data: CalibrationData, max_samples: int = SPREAD_SAMPLES) -> float:
     """The largest difference, in LSB of the output, between the optimised and the unoptimised run of one int8 file.
 
     Above PARITY_TOLERANCE_LSB the runtime's optimisations change what the graph says. Float outputs count as 0.
@@ -132,7 +133,7 @@ def golden(model: ModelSource, data: CalibrationData, count: int = 8) -> Golden:
     answers = [predictor.run(sample) for sample in samples]
     outputs = {name: np.stack([a[k] for a in answers]) for k, name in enumerate(predictor.outputs)}
     inputs = {name: np.stack([sample[name] for sample in samples]) for name in data.arrays}
-    spread = _spread(model, data, count)
+    spread = _spread(model, data, max(count, SPREAD_SAMPLES))
     tolerance = {
         storage.name: 2 * float(spread[k]) + storage.margin(outputs[storage.name])
         for k, storage in enumerate(output_storage(model))
@@ -216,16 +217,20 @@ def _spread(model: ModelSource, data: CalibrationData, max_samples: int) -> Arra
     return spread
 
 
-def _layer_outputs(qdq_model: ir.Model, float_values: set[str]) -> dict[str, tuple[str, str]]:
+def _layer_outputs(float_model: ir.Model, qdq_model: ir.Model) -> dict[str, tuple[str, str]]:
     """Layer name → (value of the float graph, value of the QDQ graph) that hold the layer's output."""
+    computed_by = {
+        v.name: node.name for node in float_model.graph for v in node.outputs if v.dtype == ir.DataType.FLOAT
+    }
     found = {}
     for node in qdq_model.graph:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             continue
         value = _after_storing(node.outputs[0])
         original = (value.name or "").removesuffix(DEQUANTIZED)
-        if original in float_values:
-            found[node.name or ""] = (original, value.name or "")
+        if original in computed_by:
+            names = {node.name, computed_by[original]}  # two where an activation was folded into this node
+            found.update({name: (original, value.name or "") for name in names if name})
     return found
 
 
