@@ -73,8 +73,8 @@ def _feed(process: subprocess.Popen, chunks: Iterable[bytes]) -> None:
         pass
 
 
-def write_build(folder: Path, seed: int = 1, width: int = 400) -> Path:
-    """A build folder: y = x @ W, W of `width` x `width` random float32 (640 kB: a big blob), with golden data."""
+def write_build(folder: Path, seed: int = 1, width: int = 600) -> Path:
+    """A build folder: y = x @ W, W of `width` x `width` random float32 (1.4 MB: a big blob), with golden data."""
     rng = np.random.default_rng(seed)
     weights = rng.standard_normal((width, width)).astype(np.float32)
     x = rng.standard_normal((3, 1, width)).astype(np.float32)
@@ -112,7 +112,7 @@ def runtime(tmp_path: Path) -> Path:
     tree = tmp_path / "runtime"
     source = runtime_dir() / "python" / "edgekit_runtime"
     shutil.copytree(source, tree / "edgekit_runtime", ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "library.so").write_bytes(np.random.default_rng(0).integers(0, 64, 600_000).astype(np.uint8).tobytes())
+    (tree / "library.so").write_bytes(np.random.default_rng(0).integers(0, 64, 1_200_000).astype(np.uint8).tobytes())
     return tree
 
 

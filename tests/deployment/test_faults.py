@@ -40,7 +40,7 @@ def small_disk(tmp_path: Path):
 @needs_mount
 def test_disk_too_small_is_refused_before_any_transfer(bundle, small_disk) -> None:
     device = small_disk("size=20m")
-    with pytest.raises(DeviceError, match=r"21\.0 MB free|20\.[0-9] MB free"):
+    with pytest.raises(DeviceError, match=r"2[01]\.[0-9] MB free"):
         deploy(bundle, device)
     assert device.execs == 1
 
@@ -58,14 +58,14 @@ def test_noexec(bundle, small_disk) -> None:
 
 
 @needs_mount
-@pytest.mark.parametrize("room_kib", [24, 300, 900, 1160])
+@pytest.mark.parametrize("room_kib", [24, 300, 1600, 2640])
 def test_disk_fills_in_the_middle(bundle, build, runtime, small_disk, room_kib) -> None:
     """Real ENOSPC after the plan was made (fault 14): exit 7, the previous release runs, nothing is left over."""
     device = small_disk("size=64m")
     first = replace(probe(device), free_bytes=1 << 40)
     apply(plan(bundle, first, Needs(), Options("a")), device, lambda *_: None, target="local", python="python3")
     write_build(build, seed=3)
-    (runtime / "second.so").write_bytes(os.urandom(500_000))
+    (runtime / "second.so").write_bytes(os.urandom(1_200_000))
     for n in range(30):
         (runtime / f"m{n}.py").write_bytes(os.urandom(4000))
     newer = make_bundle(APP, build, runtime)
@@ -150,6 +150,18 @@ def test_without_gzip_everything_goes_raw(bundle, device, tmp_path) -> None:
     done = deploy(bundle, device)
     assert done.bytes_sent > bundle.size_bytes
     assert current(device) == bundle.id
+
+
+@pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")
+def test_board_with_busybox_only(bundle, device, tmp_path) -> None:
+    """Fault 35: no GNU tool on the board but Python."""
+    device.path = without(tmp_path, "flock")
+    for tool in subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split():
+        (tmp_path / "bin" / tool).unlink(missing_ok=True)
+        (tmp_path / "bin" / tool).symlink_to(shutil.which("busybox"))
+    deploy(bundle, device)
+    assert current(device) == bundle.id
+    assert deploy(bundle, device).blobs_sent == 0
 
 
 @pytest.mark.parametrize("tool", ["tar", "sha256sum", "timeout"])

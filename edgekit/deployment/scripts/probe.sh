@@ -2,12 +2,18 @@
 # $1 nonce of the markers; $2 "try" tests what the file system can do (it writes), "look" writes nothing.
 nonce=$1
 mode=$2
-say() { printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr -d '\000\n' | head -c 16384)"; }
+say() { printf '%s=%s\n' "$1" "$2"; }
+one_line() { tr -d '\000' | tr '\n' ' '; }
 can() {
     name=$1
     shift
-    if "$@" >/dev/null 2>&1; then say "can.$name" yes; else say "can.$name" no; fi
+    if ("$@") >/dev/null 2>&1; then say "can.$name" yes; else say "can.$name" no; fi
 }
+can_replace_link() { ln -s b d && mv -T d c && [ "$(readlink c)" = b ]; }
+can_exec() { printf '#!/bin/sh\nexit 0\n' >x && chmod 700 x && ./x; }
+can_sha256sum() { sha256sum a >s && sha256sum -c s; }
+can_tar() { ln a e && tar -cf t a e && mkdir u && tar -xof t -C u && [ u/a -ef u/e ]; }
+can_gzip() { gzip -c a | gzip -dc | cmp a -; }
 
 printf '\n__EK_BEGIN__%s\n' "$nonce"
 say long_bit "$(getconf LONG_BIT 2>/dev/null)"
@@ -15,10 +21,10 @@ say elf "$(od -An -v -tx1 -N20 /bin/sh 2>/dev/null | tr -d ' \n')"
 say machine "$(uname -m)"
 say kernel "$(uname -sr)"
 say hostname "$(uname -n)"
-say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>&1 | head -n 2)"
+say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>&1 | head -n 2 | one_line)"
 say page_bytes "$(getconf PAGE_SIZE 2>/dev/null)"
 say cpu_features "$(grep -m 1 -E '^(Features|flags)' /proc/cpuinfo 2>/dev/null | cut -d : -f 2)"
-say board "$(cat /proc/device-tree/model 2>/dev/null)"
+say board "$(one_line 2>/dev/null </proc/device-tree/model)"
 say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 say machine_id_sha256 "$(sha256sum </etc/machine-id 2>/dev/null | cut -c 1-64)"
 say ram_kib "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo 2>/dev/null)"
@@ -39,7 +45,7 @@ for folder in sys.path:
             if name.startswith("numpy-") and name.endswith("-info"):
                 numpy = numpy or name.split("-")[1].replace(".dist", "").replace(".egg", "")
 threads = "free" if getattr(sys, "_is_gil_enabled", lambda: True)() is False else "gil"
-print("%d.%d.%d" % sys.version_info[:3], threads, numpy or "-", usable)' 2>&1)"
+print("%d.%d.%d" % sys.version_info[:3], threads, numpy or "-", usable)' 2>&1 | one_line)"
 
 say root "$root"
 if [ "$mode" = try ]; then
@@ -50,13 +56,13 @@ if [ "$mode" = try ]; then
         echo edgekit >a
         can hard_link ln a b
         can symlink ln -s a c
-        can replace_link sh -c 'ln -s b d && mv -T d c && [ "$(readlink c)" = b ]'
-        can exec sh -c 'printf "#!/bin/sh\nexit 0\n" >x && chmod 700 x && ./x'
+        can replace_link can_replace_link
+        can exec can_exec
         can flock flock -n a true
         can sync_file sync a
-        can sha256sum sh -c 'sha256sum a >s && sha256sum -c s'
-        can tar sh -c 'ln a e && tar -cf t a e && mkdir u && tar -xof t -C u && [ u/a -ef u/e ]'
-        can gzip sh -c 'gzip -c a | gzip -dc | cmp a -'
+        can sha256sum can_sha256sum
+        can tar can_tar
+        can gzip can_gzip
         can timeout timeout -k 1 5 true
     else
         say can.write no
@@ -79,7 +85,7 @@ for app in apps/*/; do
         say release "${app#apps/} ${release##*/}"
         [ "$mode" = try ] && continue
         say size "${release##*/} $(find "$release" -type f -exec ls -ln {} + | awk '{ s += $5 } END { print s + 0 }')"
-        say model "${release##*/} $(cat "$release/model/model.json" 2>/dev/null)"
+        say model "${release##*/} $(head -c 16384 "$release/model/model.json" 2>/dev/null | one_line)"
     done
 done
 if [ "$mode" = try ]; then
