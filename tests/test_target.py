@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -147,6 +149,20 @@ def test_a_variant_can_add_a_region() -> None:
     assert load_target("esp32-s3-psram-8mb").ram_bytes == load_target("esp32-s3").ram_bytes + (8 << 20)
 
 
+def test_a_variant_can_have_sources_of_its_own() -> None:
+    base, larger = load_target("uno-q"), load_target("uno-q-4gb")
+    field = "regions.dram.reserved_bytes"
+    assert [t.provenance_of(field).basis for t in (base, larger)] == ["measured", "derived"]  # type: ignore[union-attr]
+
+
+def test_a_target_is_a_value() -> None:
+    target = load_target("rpi4")
+    assert pickle.loads(pickle.dumps(target)) == target
+    assert len({target, load_target("rpi4b"), load_target("rpi5")}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        target.id = "other"  # type: ignore[misc]
+
+
 def test_extends_overrides_only_what_it_names() -> None:
     new, old = load_target("rpi4"), load_target("rpi4-bullseye")
     assert (old.abi.libc_version, old.abi.libstdcxx) == ("2.31", "GLIBCXX_3.4.28")
@@ -199,6 +215,27 @@ def test_a_path_is_read_and_its_cores_may_lie_beside_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(text.replace('"rpi4"', '"mine"').replace('"cortex-a72"', '"my-core"'), encoding="utf-8")
     assert load_target(str(file)).clusters[0].core.isa == {"neon"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("bits = 64", "bits = 48", ":3: bits is 48; allowed: 32, 64"),
+        ('"neon", ', '"noen", ', ":4: isa holds 'noen'"),
+        ('["neon", "crc32"]', '["dotprod"]', ':4: isa "dotprod" needs "neon"'),
+        ('"datasheet"', '"guess"', "provenance.basis is 'guess'"),
+        ("qemu_cpu", "qemu_cpus", ":5: unknown key 'qemu_cpus'"),
+        ("architecture", "#", "architecture is missing"),
+    ],
+)
+def test_invalid_core_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = (TARGETS / "cores" / "cortex-a72.toml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "some-core.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_core(path)
+    assert message in caught.value.message and str(path) in caught.value.message
 
 
 @pytest.mark.parametrize(

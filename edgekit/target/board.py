@@ -6,7 +6,7 @@ A value that nobody knows is None and is listed in `Target.unknown`; nothing is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 RAM_KINDS = ("tcm", "sram", "psram", "dram")
@@ -139,7 +139,7 @@ class Target:
     runtimes: tuple[str, ...]
     headroom: float
     variants: tuple[str, ...]
-    provenance: Mapping[str, Provenance]
+    provenance: Mapping[str, Provenance] = field(hash=False)
 
     @property
     def ram_bytes(self) -> int:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 
 from edgekit.errors import UsageError, did_you_mean
 from edgekit.resources import targets_dir
@@ -118,6 +117,7 @@ def _variant_names(base: Target) -> Iterator[str]:
 def _check_variants(document: Document, base: Target) -> None:
     for _, table in document.root().tables("variants", ID):
         table.table("regions", required=True)
+        table.table("provenance")
         table.finish()
     document.check()
 
@@ -157,6 +157,7 @@ def _target(document: Document, root: Table) -> Target:
     kind = root.text("kind", required=True, allowed=KINDS) or "linux"
     abi = _abi(root.table("abi", required=True), kind)
     root.text("extends")
+    emulated = root.boolean("emulated") or False
     ident = root.text("id", required=True, pattern=ID, meaning="lower-case letters, digits and '-'") or ""
     target = Target(
         id=ident,
@@ -166,8 +167,8 @@ def _target(document: Document, root: Table) -> Target:
         soc=root.text("soc"),
         kind=kind,
         os_image=root.text("os_image"),
-        emulated=root.boolean("emulated") or False,
-        emulator=_emulator(root),
+        emulated=emulated,
+        emulator=_emulator(root, emulated),
         clusters=tuple(_clusters(document, root)),
         regions=tuple(_regions(root)),
         abi=abi,
@@ -201,8 +202,7 @@ def _page_size(root: Table) -> int | None:
     return size
 
 
-def _emulator(root: Table) -> Emulator | None:
-    emulated = root.boolean("emulated") or False
+def _emulator(root: Table, emulated: bool) -> Emulator | None:
     if emulated != ("emulator" in root):
         root.offend("emulated", "emulated = true and [emulator] belong together", "give both or neither")
     table = root.table("emulator")
@@ -254,7 +254,7 @@ def read_core(path: Path) -> Core:
         id=path.stem,
         name=root.text("name", required=True) or "",
         architecture=root.text("architecture", required=True) or "",
-        bits=root.integer("bits", 32, 64, required=True) or 32,
+        bits=_core_bits(root),
         isa=frozenset(root.texts("isa", required=True, allowed=ISA) or ()),
         qemu_cpu=root.text("qemu_cpu", pattern=ID, meaning="a QEMU CPU model (-cpu help)"),
     )
@@ -263,6 +263,13 @@ def read_core(path: Path) -> Core:
     _check_isa(root, "isa", core.isa)
     document.check()
     return core
+
+
+def _core_bits(root: Table) -> int:
+    bits = root.integer("bits", 32, 64, required=True) or 32
+    if bits not in (32, 64):
+        root.offend("bits", f"bits is {bits}; allowed: 32, 64")
+    return bits
 
 
 def _check_isa(table: Table, key: str, isa: frozenset[str]) -> None:
@@ -351,7 +358,7 @@ def _provenance(table: Table) -> Mapping[str, Provenance]:
         entry = table.table(path)
         if isinstance(table.values[path], dict):
             entries[path] = _entry(entry)
-    return MappingProxyType(entries)
+    return entries
 
 
 def _entry(table: Table) -> Provenance:
@@ -372,10 +379,9 @@ def _check_together(target: Target, root: Table) -> None:
         root.document.offend(("abi", "libc"), 'libc is "none"; allowed on Linux: glibc, musl')
     if target.id in target.aliases:
         root.offend("aliases", f'alias "{target.id}" is the id itself')
-    for cluster in target.clusters:
-        if cluster.core.bits < target.abi.bits and cluster is target.clusters[0]:
-            at = ("abi", "arch")
-            root.document.offend(at, f'arch "{target.abi.arch}" is {target.abi.bits}-bit, {cluster.core.name} is not')
+    narrow = [cluster.core.name for cluster in target.clusters[:1] if cluster.core.bits < target.abi.bits]
+    for core in narrow:  # clusters after the first may be small cores beside the system
+        root.document.offend(("abi", "arch"), f'arch "{target.abi.arch}" is {target.abi.bits}-bit, {core} is not')
     _check_overlap(target, root)
 
 
