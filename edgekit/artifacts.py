@@ -41,7 +41,7 @@ class Layer:
 class Accuracy:
     """What the user's evaluate() says of the float and the int8 file; `reason` says why a figure is unknown."""
 
-    float: float | None = None
+    float32: float | None = None
     int8: float | None = None
     evaluated_with: str | None = None
     reason: str | None = None
@@ -95,6 +95,7 @@ class Conversion:
 
     def document(self) -> dict[str, Any]:
         values = asdict(self)
+        values["accuracy"]["float"] = values["accuracy"].pop("float32")
         return values | {"out": str(self.out), "artifacts": dict(self.artifacts)}
 
 

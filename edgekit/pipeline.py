@@ -83,7 +83,7 @@ def convert(
     conversion = replace(conversion, seconds=time.monotonic() - started)
     if keep is not None:
         _keep(build, Path(keep))
-    artifacts.write_build(conversion, build.int8, build.float, golden)
+    artifacts.write_build(conversion, build.int8, build.float32, golden)
     return conversion
 
 
@@ -93,7 +93,7 @@ class _Build:
 
     spec: ModelSpec
     graph: ir.Model
-    float: bytes | None
+    float32: bytes | None
     export: Mapping[str, float | int | None]
     data: CalibrationData | None = None
     given_data: bool = False
@@ -141,10 +141,11 @@ def _float_stage(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], progres
         progress("exporting the float graph")
         exported = export(spec)
         graph = simplify(exported.model)
-        export_facts = {"max_abs_error": exported.max_abs_error, "opset": exported.opset}
+        export_facts: dict[str, float | int | None] = {"max_abs_error": exported.max_abs_error, "opset": exported.opset}
     else:
-        assert spec.onnx_bytes is not None
-        graph = load.static_shapes(load.parse(spec.onnx_bytes), shapes)
+        assert spec.file is not None
+        graph = load.static_shapes(load.parse(load.load_onnx(spec.file)), shapes)
+        spec = replace(spec, kind="qdq-onnx" if load.is_quantized(graph) else "onnx")
         graph = graph if spec.kind == "qdq-onnx" else simplify(graph)
         export_facts = {"max_abs_error": None, "opset": graph.opset_imports.get("")}
     content = None if spec.kind == "qdq-onnx" else save.to_bytes(graph)
@@ -192,7 +193,7 @@ def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Pr
     from edgekit.profiling.macs import count_macs
 
     assert build.data is not None
-    deployed = build.int8 if precision == "int8" else build.float
+    deployed = build.int8 if precision == "int8" else build.float32
     if deployed is None:
         raise UsageError(f"{build.spec.name} is quantized already", hint="convert it without --precision float")
     progress("judging")
@@ -206,7 +207,7 @@ def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Pr
         outputs=outputs,
         macs=count_macs(build.graph).total,
         parameters=_parameters(build.graph),
-        bytes={"onnx": _length(build.int8), "float_onnx": _length(build.float)},
+        bytes={"onnx": _length(build.int8), "float_onnx": _length(build.float32)},
         export=build.export,
         calibration=_calibration_facts(build, precision, observer),
         accuracy=_accuracy(build, precision),
@@ -225,7 +226,7 @@ def _accuracy(build: _Build, precision: str) -> Accuracy:
         return Accuracy(reason="no evaluate(predict) was given")
     if build.data is not None and build.data.kind == "random" and precision == "int8" and build.given_data:
         return Accuracy(reason="calibrated with random data")
-    judges = {"float": build.float, "int8": build.int8}
+    judges = {"float": build.float32, "int8": build.int8}
     predictors = {name: Predictor(content) for name, content in judges.items() if content is not None}
     figures = {name: float(evaluate(predictor.predict)) for name, predictor in predictors.items()}
     return Accuracy(figures.get("float"), figures.get("int8"), next(iter(predictors.values())).name)
@@ -274,7 +275,7 @@ def _keep(build: _Build, folder: Path) -> None:
     from edgekit.graph import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in {"float.onnx": build.float, "qdq.onnx": build.int8}.items():
+    for name, content in {"float.onnx": build.float32, "qdq.onnx": build.int8}.items():
         if content is not None:
             save.write_whole(folder / name, content)
 

@@ -63,7 +63,16 @@ def voice_detector(where: list[str]) -> dict[str, dict]:
     say("A voice detector: silero-vad (float; its LSTM stays float for now)")
     subprocess.run([sys.executable, "get.py"], cwd=folder, check=True)
     steps = {
-        "convert": ["convert", "silero_vad.onnx", "--precision", "float", "--calibration", "speech.npz", "--out", "build"],
+        "convert": [
+            "convert",
+            "silero_vad.onnx",
+            "--precision",
+            "float",
+            "--calibration",
+            "speech.npz",
+            "--out",
+            "build",
+        ],
         "deploy": ["deploy", "--target", "rpi4", "--no-bench", *where],
     }
     documents = run_steps(steps, folder)

@@ -146,7 +146,11 @@ def test_a_module_through_the_api(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     net = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(256, 3)
+        torch.nn.Conv2d(1, 4, 3, padding=1),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(256, 3),
     ).train()
     x = samples()
     conversion = edgekit.convert(
@@ -157,7 +161,7 @@ def test_a_module_through_the_api(tmp_path: Path) -> None:
         out=tmp_path / "build",
     )
     assert net.training, "the module's mode must be as it was"
-    assert conversion.accuracy.int8 == conversion.accuracy.float == 1.0
+    assert conversion.accuracy.int8 == conversion.accuracy.float32 == 1.0
     assert "onnxruntime" in (conversion.accuracy.evaluated_with or "")
     assert conversion.export["max_abs_error"] is not None and conversion.export["max_abs_error"] < 1e-4
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """Trains the network on Fashion-MNIST and writes weights.npz: under a minute on two cores.
 
-    python train.py
+python train.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs listen.py on the device with real speech and compares what it hears with the same app on this PC.
 
-    python hear.py [--host HOST]        after `edgekit deploy --target rpi4`
+python hear.py [--host HOST]        after `edgekit deploy --target rpi4`
 """
 
 from __future__ import annotations
