@@ -217,3 +217,11 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     if document.data:
         with pytest.raises(UsageError, match="unknown key"):
             document.check()
+
+
+@pytest.mark.parametrize("value", ["'a'", "[1]", "['a', 'b\\u001b']".replace("'", '"'), "{ a = 1 }"])
+def test_texts_are_an_array_of_texts(tmp_path: Path, value: str) -> None:
+    document = read(tmp_path, f"a = {value}\n")
+    assert document.root().texts("a") is None
+    with pytest.raises(UsageError, match="allowed: an array of texts of one line"):
+        document.check()
