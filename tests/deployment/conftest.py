@@ -6,11 +6,9 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from edgekit.deployment.apply import Deployment, apply
 from edgekit.deployment.plan import REQUIRED, Needs, Options, plan
 from edgekit.deployment.probe import BoardPython, Facts, probe
 from edgekit.device import Result
+from edgekit.device.local import LocalDevice
 from edgekit.resources import runtime_dir
 
 APP = "demo"
@@ -38,38 +37,15 @@ class HomeDevice:
     path: str = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     execs: int = 0
     spoil: Callable[[Iterable[bytes]], Iterable[bytes]] | None = None
-    log: list[Result] = field(default_factory=list)
 
-    def run(self, script, *args, stdin=None, deadline_s=60.0, cap_bytes=1 << 20) -> Result:
+    def run(self, script, *args, stdin=None, **limits) -> Result:
         self.execs += 1
-        environment = {"HOME": str(self.home), "PATH": self.path}
-        process = subprocess.Popen(
-            ["sh", "-c", script, "ek", *args],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/",
-        )  # fmt: skip
-        chunks = self.spoil(stdin) if self.spoil and stdin is not None else stdin or ()
-        feeder = threading.Thread(target=_feed, args=(process, chunks))
-        feeder.start()
-        out = [b"", b""]
-        reader = threading.Thread(target=lambda: out.__setitem__(1, process.stderr.read()))
-        reader.start()
-        out[0] = process.stdout.read()
-        reader.join()
-        feeder.join()
-        result = Result(process.wait(timeout=deadline_s), out[0][:cap_bytes], out[1][:cap_bytes])
-        self.log.append(result)
-        return result
+        if self.spoil and stdin is not None:
+            stdin = self.spoil(stdin)
+        elsewhere = 'HOME=$1 PATH=$2; export HOME PATH; script=$3; shift 3; cd /; exec sh -c "$script" ek "$@"'
+        return LocalDevice().run(elsewhere, str(self.home), self.path, script, *args, stdin=stdin, **limits)
 
     def close(self) -> None:
-        pass
-
-
-def _feed(process: subprocess.Popen, chunks: Iterable[bytes]) -> None:
-    try:
-        for chunk in chunks:
-            process.stdin.write(chunk)
-        process.stdin.close()
-    except BrokenPipeError:
         pass
 
 

@@ -58,7 +58,7 @@ def test_noexec(bundle, small_disk) -> None:
 
 
 @needs_mount
-@pytest.mark.parametrize("room_kib", [24, 300, 1600, 2640])
+@pytest.mark.parametrize("room_kib", [24, 1600, 2640])
 def test_disk_fills_in_the_middle(bundle, build, runtime, small_disk, room_kib) -> None:
     """Real ENOSPC after the plan was made (fault 14): exit 7, the previous release runs, nothing is left over."""
     device = small_disk("size=64m")
@@ -182,7 +182,7 @@ def test_runtime_that_dies_by_a_signal(bundle, device, runtime, build, signal, m
     assert current(device) == bundle.id
 
 
-@pytest.mark.parametrize("home", ["a b", "it's", "$(touch pwned)", "ünïcode", "-rf"])
+@pytest.mark.parametrize("home", ["it's a $(touch pwned) ünï", "-rf"])
 def test_odd_home_folders(bundle, tmp_path, home) -> None:
     (tmp_path / home).mkdir()
     device = HomeDevice(tmp_path / home)
