@@ -48,9 +48,8 @@ ARCHITECTURES = ("aarch64", "x86_64")
 
 # Paths inside the wheels that stay behind, each for a reason; a pattern's * also matches "/".
 DROPPED = (
-    # the Python module holds the whole of ONNX Runtime; these are its C library and the bridge to GPU providers
+    # its C library: the Python module holds the whole of ONNX Runtime itself
     "onnxruntime/capi/libonnxruntime.so*",
-    "onnxruntime/capi/libonnxruntime_providers_shared.so",
     # tools for making models, not for running them
     "onnxruntime/backend/*", "onnxruntime/datasets/*", "onnxruntime/quantization/*", "onnxruntime/tools/*",
     "onnxruntime/transformers/*", "onnxruntime/capi/convert_npz_to_onnx_adapter.py",

@@ -44,7 +44,7 @@ class FakeBoard:
         self.write("sys/class/thermal/cooling_device0/cur_state", f"{state}\n")
 
     def vcgencmd(self, *words: str) -> Path:
-        """A folder for PATH with a vcgencmd that answers get_throttled with each of `words` in turn, the last for ever."""
+        """A folder for PATH with a vcgencmd whose get_throttled answers each of `words` in turn, the last for ever."""
         folder = self.root / "bin"
         folder.mkdir(exist_ok=True)
         queue = self.root / "words"

@@ -358,3 +358,9 @@ def test_a_process_that_dies_while_loading_is_told(release, monkeypatch, board):
     monkeypatch.setattr(bench.sys, "executable", "/bin/false")
     with pytest.raises(bench.FreshProcessFailed, match="ended with code 1"):
         bench.bench(str(release), System(str(board.root)), bench.Options(timing.Plan(), max_wait_s=0))
+
+
+def test_a_python_that_cannot_be_started_again_is_told(release, monkeypatch, board):
+    monkeypatch.setattr(bench.sys, "executable", str(release / "model/model.json"))
+    with pytest.raises(bench.FreshProcessFailed, match="cannot be started a second time: Permission denied"):
+        bench.bench(str(release), System(str(board.root)), bench.Options(timing.Plan(), max_wait_s=0))

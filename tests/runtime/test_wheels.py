@@ -28,7 +28,7 @@ here = pytest.mark.skipif(platform.machine() != "x86_64", reason="runs the tree 
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """The user's own cache, so that wheels are downloaded once per machine and not once per test run."""
-    return resources.cache_dir() / "runtimes"
+    return resources.cache_dir()
 
 
 def assemble(

@@ -134,6 +134,8 @@ def _in_fresh_process(path: str, options: Options) -> dict:
         document = json.loads(done.stdout)
     except subprocess.TimeoutExpired as e:
         raise FreshProcessFailed(f"loading the model and running it four times took more than {e.timeout:.0f} s") from e
+    except OSError as e:
+        raise FreshProcessFailed(f"{sys.executable} cannot be started a second time: {e.strerror}") from e
     except ValueError as e:  # no document: the process died, for example by a signal of the kernel when memory is short
         tail = done.stderr.decode("utf-8", "replace").strip()[-500:]
         raise FreshProcessFailed(f"loading the model in a new process ended with code {done.returncode}: {tail}") from e
