@@ -103,11 +103,12 @@ def layer_sqnr(
 
 
 def parity(model: ModelSource, data: CalibrationData, max_samples: int = SPREAD_SAMPLES) -> float:
-    """The largest difference, in LSB of the output, between the optimised and the unoptimised run of one int8 file.
+    """The largest difference, in LSB, between the optimised and the unoptimised run of one int8 file.
 
-    Above PARITY_TOLERANCE_LSB the runtime's optimisations change what the graph says. Float outputs count as 0.
+    An LSB is one of the output or, behind a steep function, what one LSB of that function's input can make of it. Above
+    PARITY_TOLERANCE_LSB the runtime's optimisations change what the graph says. Float outputs count as 0.
     """
-    steps = np.array([float("inf") if o.scale is None else o.scale for o in output_storage(model)])
+    steps = np.array([storage.step_of_output for storage in output_storage(model)])
     return round(float((_spread(model, data, max_samples) / steps).max(initial=0.0)), 3)
 
 
@@ -156,6 +157,13 @@ class OutputStorage:
     steep: str | None = None
     step: float = 0.0
 
+    @property
+    def step_of_output(self) -> float:
+        """The real value that one LSB of rounding can change; infinite for float outputs."""
+        if self.scale is None:
+            return float("inf")
+        return max(self.scale, self.step * STEEPEST[self.steep]) if self.steep else self.scale
+
     def margin(self, output: Array) -> float:
         """How far another architecture's rounding may bring this output from the golden one."""
         reach = max(float(np.ptp(output)), 1.0) if output.size else 1.0
@@ -173,6 +181,8 @@ SLOPES: Mapping[str, Callable[[Array], Array]] = {
     "Sigmoid": lambda y: y * (1 - y),
     "Tanh": lambda y: 1 - y * y,
 }
+
+STEEPEST = {"Softmax": 0.5, "Sigmoid": 0.25, "Tanh": 1.0}  # the largest of these slopes
 
 
 def output_storage(model: ModelSource) -> tuple[OutputStorage, ...]:

@@ -214,8 +214,8 @@ class _Solver:
         sharing = [
             n for n in self._nodes if self._rules[_name(n)].output is Output.SAME and _name(n) not in self._folded
         ]
-        for node in sharing:  # one input: the integers pass through
-            if len(self._activations(node)) == 1:
+        for node in sharing:
+            if len(self._activations(node)) == 1 and self._passes_through(node):
                 for value in self._values(node):
                     self._groups.join(self._stored(node.outputs[0]), self._stored(value))
         for node in sharing:
@@ -223,6 +223,13 @@ class _Solver:
         for node in sharing:
             if len(self._activations(node)) > 1:
                 self._join_inputs(node)
+
+    def _passes_through(self, node: ir.Node) -> bool:
+        """Whether the integers of the only input can be those of the output: not where padding or a constant brings
+        values that the fixed parameters of the input cannot hold."""
+        ((_, value),) = self._activations(node)
+        fixed = self._groups.of(self._stored(value)).fixed
+        return fixed is None or fixed.holds(self._range(self._stored(node.outputs[0])))
 
     def _activations(self, node: ir.Node) -> list[tuple[int, ir.Value]]:
         return [(i, v) for i, v in self._rules[_name(node)].activation_inputs(node) if constant(v) is None]

@@ -58,6 +58,10 @@ class QuantParams:
         """The largest real value that can be held."""
         return (INT8_MAX - self.zero_point) * self.scale
 
+    def holds(self, values: Range) -> bool:
+        """Whether these values can be held, to one step."""
+        return self.low - self.scale <= values.low and values.high <= self.high + self.scale
+
     def quantize(self, real: npt.ArrayLike) -> npt.NDArray[np.int8]:
         """Nearest int8 (ties to even, as QuantizeLinear does), saturated at the ends."""
         steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)) + self.zero_point

@@ -147,6 +147,17 @@ def test_relu_stays_where_folding_would_leak():
     assert inner.min() == 0.0
 
 
+def test_padding_that_fixed_parameters_cannot_hold():
+    """Sigmoid's parameters start at 0; padding with -1 behind it needs others, so the pad's input is requantized."""
+    net = Net()
+    a = net.op("Sigmoid", net.conv(net.input("x", 1, 1, 12, 12), 1, 4), name="sigmoid")
+    padded = net.op("Pad", a, net.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])), net.constant(np.float32(-1)))
+    q = quantized(net.model(padded))
+    assert violations(q.model) == ()
+    assert read_parameters(node_of(q.model, "sigmoid").outputs[0]) == (1 / 256, -128)
+    assert outputs(q.model, images())[0].min() == pytest.approx(-1, abs=0.01)
+
+
 def test_clip_is_folded_only_where_saturation_clamps_alike():
     def net_with(low, high):
         net = Net()
