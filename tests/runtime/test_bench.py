@@ -364,3 +364,19 @@ def test_a_python_that_cannot_be_started_again_is_told(release, monkeypatch, boa
     monkeypatch.setattr(bench.sys, "executable", str(release / "model/model.json"))
     with pytest.raises(bench.FreshProcessFailed, match="cannot be started a second time: Permission denied"):
         bench.bench(str(release), System(str(board.root)), bench.Options(timing.Plan(), max_wait_s=0))
+
+
+def test_without_numpy_the_reason_is_told(release):
+    environment = {"PYTHONPATH": str(RUNTIME), "PATH": os.defpath}
+    words = [sys.executable, "-S", "-m", "edgekit_runtime", "selftest", str(release)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 4 and "numpy" in json.loads(done.stdout)["error"]["message"]
+    assert "Traceback" not in done.stderr
+
+
+def test_load_time_includes_every_import(release):
+    """NumPy must not be there before the clock of the fresh process starts."""
+    code = "import sys, edgekit_runtime.fresh, edgekit_runtime.__main__; print('numpy' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(RUNTIME)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr

@@ -8,8 +8,20 @@
 Nothing here imports edgekit; the package runs on Python 3.9 and later.
 """
 
-from .description import LoadError
-from .model import Model
+from __future__ import annotations
 
 __version__ = "0.1.0"
 __all__ = ["LoadError", "Model"]
+
+
+def __getattr__(name: str):
+    """Model and LoadError on first use: NumPy takes a second to import on a slow board, which load times must show."""
+    if name == "Model":
+        from .model import Model
+
+        return Model
+    if name == "LoadError":
+        from .description import LoadError
+
+        return LoadError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

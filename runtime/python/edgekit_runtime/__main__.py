@@ -54,9 +54,9 @@ def _bench(arguments) -> tuple[dict, int]:
 
 
 def _fresh(arguments) -> tuple[dict, int]:
-    from . import bench
+    from .fresh import fresh
 
-    return bench.fresh(arguments.path, _options(arguments)), OK
+    return fresh(arguments.path, arguments.threads, arguments.runtime), OK
 
 
 def _info(arguments) -> tuple[dict, int]:
@@ -109,7 +109,7 @@ def _guarded(command, arguments) -> tuple[dict, int]:
 
     try:
         return command(arguments)
-    except LoadError as e:
+    except (LoadError, ImportError) as e:  # ImportError: no NumPy on this Python
         return _failure(CANNOT_LOAD, e)
     except KeyboardInterrupt:
         return {"interrupted": True, **_failure(INTERRUPTED, "interrupted")[0]}, INTERRUPTED

@@ -16,7 +16,8 @@ import time
 from typing import NamedTuple
 
 from . import selftest, timing, trust
-from .board import System, peak_rss_bytes
+from .board import System
+from .model import Model
 
 RIGORS = {"normal": timing.Plan(), "mlperf": timing.Plan(runs=1024, seconds=60.0)}
 _FRESH_DEADLINE_S = 600.0
@@ -53,9 +54,6 @@ def bench(path: str, system: System, options: Options) -> dict:
     waited_s = wait_until_cool(system, options)
     before = system.conditions()
     fresh = _in_fresh_process(path, options)
-
-    from .model import Model  # after the fresh process, so that it does not find the libraries of this one in use
-
     model = Model(path, threads=options.threads, runtime=options.runtime)
     golden = selftest.check(model)
     if not golden["ok"]:
@@ -64,34 +62,38 @@ def bench(path: str, system: System, options: Options) -> dict:
     warmup = timing.warm_up(run, options.plan)
     during: list[dict] = []
     windows = timing.measure(run, options.plan, between=lambda: during.append(system.conditions()))
-    after = system.conditions()
-    board = system.facts(model.threads)
-    is_throttled, evidence = trust.throttled(before, during, after, board["max_frequency_hz"])
+    conditions = {"before": before, "during": during, "after": system.conditions()}
     result = {
-        "runtime": {**model.runtime._asdict(), "precision": model.description.precision},
+        **_identity(model, system.facts(model.threads)),
         "emulated": options.emulated,
         "interrupted": boot_id != system.boot_id(),
-        "load_s": fresh["load_s"],
-        "first_s": fresh["first_s"],
+        **fresh,
         **timing.statistics(windows),
         "warmup": warmup._asdict(),
-        "peak_rss_bytes": fresh["peak_rss_bytes"],
         "output_sha256": golden["output_sha256"],
-        "input_sha256": _input_sha256(model),
         "golden": {"checked": True, "max_abs_error": golden["max_abs_error"], "tolerance": golden["tolerance"]},
-        "conditions": {"before": before, "during": during, "after": after},
-        "throttled": is_throttled,
-        "throttle_evidence": evidence,
+        "conditions": conditions,
         "waited_s": waited_s,
-        "board": board,
         "boot_id": boot_id,
-        "model_sha256": model.description.sha256,
         "samples": timing.write_samples(options.samples, windows) if options.samples else None,
     }
+    result["throttled"], result["throttle_evidence"] = trust.throttled(
+        **conditions, max_frequency_hz=result["board"]["max_frequency_hz"]
+    )
     measured_s = sum(map(sum, windows)) / 1e9
     result["reasons"] = trust.reasons(result, max_start_c=options.max_start_c, measured_s=measured_s)
     result["trusted"] = not result["reasons"]
     return result
+
+
+def _identity(model: Model, board: dict) -> dict:
+    """What the figures are bound to."""
+    return {
+        "runtime": {**model.runtime._asdict(), "precision": model.description.precision},
+        "model_sha256": model.description.sha256,
+        "input_sha256": _input_sha256(model),
+        "board": board,
+    }
 
 
 def wait_until_cool(system: System, options: Options, sleep=time.sleep) -> float:
@@ -104,22 +106,6 @@ def wait_until_cool(system: System, options: Options, sleep=time.sleep) -> float
         sleep(1.0)
         waited_s += 1.0
     return waited_s
-
-
-def fresh(path: str, options: Options) -> dict:
-    """Load time (imports, hash, interpreter), first run and peak memory of this process, which must be a new one."""
-    start = time.perf_counter()
-    from .model import Model
-
-    model = Model(path, threads=options.threads, runtime=options.runtime)
-    load_s = time.perf_counter() - start
-    example = model.example()
-    start = time.perf_counter()
-    model(example)
-    first_s = time.perf_counter() - start
-    for inputs, _ in itertools.islice(model.golden(), 3):
-        model(inputs)
-    return {"load_s": load_s, "first_s": first_s, "peak_rss_bytes": peak_rss_bytes()}
 
 
 def _in_fresh_process(path: str, options: Options) -> dict:
