@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgekit.errors import ModelError, did_you_mean
 from edgekit.graph.observers import OBSERVERS, Histogram, Observer
 from edgekit.graph.quant_params import Array, Range
-from edgekit.graph.sessions import observing_session
+from edgekit.graph.sessions import observing_session, run
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -147,7 +147,7 @@ class _Runs:
         for i in range(self._data.samples):
             sample = self._data.sample(i)
             floats = {name: a for name, a in sample.items() if a.dtype == np.float32}
-            yield {**floats, **dict(zip(self._names, self._session.run(self._names, sample), strict=True))}
+            yield {**floats, **dict(zip(self._names, run(self._session, self._names, sample), strict=True))}
 
 
 def _observer(name: str) -> Observer:

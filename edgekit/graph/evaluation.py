@@ -20,7 +20,7 @@ from edgekit.graph.calibration import CalibrationData
 from edgekit.graph.int8_spec import constant
 from edgekit.graph.quant_params import Array
 from edgekit.graph.quantization import DEQUANTIZED
-from edgekit.graph.sessions import ModelSource, judging_session, observing_session
+from edgekit.graph.sessions import ModelSource, judging_session, observing_session, run
 
 PARITY_TOLERANCE_LSB = 4.0  # 0 to 4 were measured between the optimised and the unoptimised run of correct int8 graphs
 GOLDEN_MARGIN_LSB = 4.0  # architectures round differently: about 2 LSB were seen between x86-64 and aarch64
@@ -43,8 +43,7 @@ class Predictor:
 
     def run(self, sample: Mapping[str, Array]) -> tuple[Array, ...]:
         """Outputs for one set of inputs with the model's exact shapes."""
-        answers: tuple[Array, ...] = tuple(self._session.run(None, dict(sample)))
-        return answers
+        return run(self._session, None, sample)
 
     def predict(self, x: Array | Mapping[str, Array]) -> Array | tuple[Array, ...]:
         """Outputs for any number of samples along the first axis, as the model's outputs with that first axis.
@@ -93,8 +92,8 @@ def layer_sqnr(
     wanted = sorted({f for f, _ in outputs.values()})
     got = sorted({q for _, q in outputs.values()})
     for i in range(min(data.samples, max_samples)):
-        reference = dict(zip(wanted, exact.run(wanted, data.sample(i)), strict=True))
-        stored = dict(zip(got, rounded.run(got, data.sample(i)), strict=True))
+        reference = dict(zip(wanted, run(exact, wanted, data.sample(i)), strict=True))
+        stored = dict(zip(got, run(rounded, got, data.sample(i)), strict=True))
         for layer, (f, q) in outputs.items():
             truth = reference[f].astype(np.float64)
             signal[layer] += float(np.square(truth).sum())

@@ -359,7 +359,7 @@ def _weight_violations(name: str, node: ir.Node, rule: Rule) -> Iterator[Violati
     if numbers.size and numbers.astype(np.int32).min() < -WEIGHT_MAX:
         yield Violation(name, "weights lie in [-127, 127]", str(numbers.min()), ">= -127")
     producer = value.producer()
-    axis = attribute(producer, "axis", 1) if producer is not None else 1
+    axis = int(attribute(producer, "axis", 1)) % max(numbers.ndim, 1) if producer is not None else 1
     if not stored.per_tensor and axis != rule.weight_axis(node):
         yield Violation(name, "axis of the weight scales", str(axis), str(rule.weight_axis(node)))
 

@@ -7,12 +7,14 @@ session therefore sets session.x64quantprecision=1; a graph that does not load w
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx_ir as ir
 import onnxruntime as ort
 
 from edgekit.errors import ModelError
+from edgekit.graph.quant_params import Array
 
 X86 = ("x86_64", "amd64", "i686", "i386")
 
@@ -41,6 +43,17 @@ def observing_session(model: ir.Model) -> ort.InferenceSession:
     inner = [v for node in copy.graph for v in node.outputs if v.dtype == ir.DataType.FLOAT and v.name not in known]
     copy.graph.outputs.extend(inner)
     return _session(ir.serde.serialize_model(copy).SerializeToString(), _as_written())
+
+
+def run(session: ort.InferenceSession, outputs: Sequence[str] | None, sample: Mapping[str, Array]) -> tuple[Array, ...]:
+    """The named outputs (None: all) for one set of inputs. Raises ModelError where the model fails on them."""
+    try:
+        return tuple(session.run(outputs, dict(sample)))
+    except Exception as e:  # onnxruntime's exceptions have no public base class
+        raise ModelError(
+            f"the model fails on an input: {e}",
+            hint="check that the values are valid for it (indices, lengths, shapes)",
+        ) from e
 
 
 def _session(model: ModelSource, options: ort.SessionOptions) -> ort.InferenceSession:

@@ -83,6 +83,15 @@ def test_broken_model():
         Predictor(b"not a model")
 
 
+def test_inputs_on_which_the_model_fails():
+    net = Net()
+    picked = net.op("Gather", net.constant(np.ones((3, 2), np.float32)), net.op("Cast", net.input("x", 1), to=7))
+    predictor = Predictor(to_bytes(net.model(picked)))
+    assert predictor.predict(np.zeros(1, np.float32)).shape == (1, 2)
+    with pytest.raises(ModelError, match="the model fails on an input"):
+        predictor.predict(np.full(1, 99, np.float32))
+
+
 def test_sqnr_names_the_bad_layer(model, int8):
     good = layer_sqnr(model, int8, data())
     assert set(good) == {n.name for n in model.graph}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgekit.graph.quant_params import (
@@ -16,10 +16,12 @@ from edgekit.graph.quant_params import (
     weight_scales,
 )
 
+calmly = settings(deadline=None)  # the machine may be busy
 bounds = st.floats(-1e6, 1e6, width=32)
 ranges = st.tuples(bounds, bounds).map(lambda pair: Range(min(pair), max(pair)))
 
 
+@calmly
 @given(ranges)
 @example(Range(0.0, 0.0))
 @example(Range(-1e-30, 1e-30))
@@ -30,6 +32,7 @@ def test_zero_is_exact(values):
     assert params.dequantize(params.quantize(np.zeros(1)))[0] == 0.0
 
 
+@calmly
 @given(ranges, st.floats(0, 1))
 @example(Range(-1.0, 1.0), 0.0)
 def test_round_trip_errs_by_at_most_half_a_step(values, where):
@@ -39,6 +42,7 @@ def test_round_trip_errs_by_at_most_half_a_step(values, where):
     assert error <= params.scale * (0.5 + 1e-3)
 
 
+@calmly
 @given(ranges)
 def test_whole_range_is_held(values):
     params = activation_params(values)
@@ -52,6 +56,7 @@ def test_ranges_that_make_no_sense(bad):
         Range(*bad)
 
 
+@calmly
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, 0, 1, 3]), st.floats(1e-6, 1e6))
 def test_weights_are_symmetric_and_round_to_half_a_step(seed, axis, size):
     weights = (size * np.random.default_rng(seed).standard_normal((3, 4, 2, 5))).astype(np.float32)
@@ -63,6 +68,7 @@ def test_weights_are_symmetric_and_round_to_half_a_step(seed, axis, size):
     assert np.all(np.abs(stored * along - weights) <= along * 0.501)
 
 
+@calmly
 @given(st.floats(1e-12, 1e3), st.floats(-1e6, 1e6), st.floats(1e-9, 1e3))
 def test_bias_never_overflows(weight, bias, input_scale):
     weights, biases = np.array([[weight], [1.0]], np.float32), np.array([bias, 0.0])
