@@ -17,11 +17,11 @@ __all__ = ["LoadError", "Model"]
 def __getattr__(name: str):
     """Model and LoadError on first use: NumPy takes a second to import on a slow board, which load times must show."""
     if name == "Model":
-        from .model import Model
+        from edgekit_runtime.model import Model
 
         return Model
     if name == "LoadError":
-        from .description import LoadError
+        from edgekit_runtime.description import LoadError
 
         return LoadError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

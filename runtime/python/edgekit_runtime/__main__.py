@@ -28,9 +28,9 @@ def _selftest(arguments) -> tuple[dict, int]:
     import time
 
     start = time.perf_counter()
-    from . import selftest
-    from .board import peak_rss_bytes
-    from .model import Model
+    from edgekit_runtime import selftest
+    from edgekit_runtime.board import peak_rss_bytes
+    from edgekit_runtime.model import Model
 
     model = Model(arguments.path, threads=arguments.threads, runtime=arguments.runtime)
     load_s = time.perf_counter() - start
@@ -42,8 +42,8 @@ def _selftest(arguments) -> tuple[dict, int]:
 
 
 def _bench(arguments) -> tuple[dict, int]:
-    from . import bench
-    from .board import System
+    from edgekit_runtime import bench
+    from edgekit_runtime.board import System
 
     try:
         return bench.bench(arguments.path, System(arguments.sys_root), _options(arguments)), OK
@@ -54,14 +54,14 @@ def _bench(arguments) -> tuple[dict, int]:
 
 
 def _fresh(arguments) -> tuple[dict, int]:
-    from .fresh import fresh
+    from edgekit_runtime.fresh import fresh
 
     return fresh(arguments.path, arguments.threads, arguments.runtime), OK
 
 
 def _info(arguments) -> tuple[dict, int]:
-    from .board import System
-    from .model import Model
+    from edgekit_runtime.board import System
+    from edgekit_runtime.model import Model
 
     model = Model(arguments.path, threads=arguments.threads, runtime=arguments.runtime)
     system = System(arguments.sys_root)
@@ -84,7 +84,7 @@ def _identity(model) -> dict:
 
 
 def _options(arguments):
-    from . import bench
+    from edgekit_runtime import bench
 
     plan = bench.RIGORS[arguments.rigor]
     limits = {
@@ -105,7 +105,7 @@ def _options(arguments):
 
 
 def _guarded(command, arguments) -> tuple[dict, int]:
-    from .description import LoadError
+    from edgekit_runtime.description import LoadError
 
     try:
         return command(arguments)

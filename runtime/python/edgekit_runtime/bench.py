@@ -15,9 +15,9 @@ import sys
 import time
 from typing import NamedTuple
 
-from . import selftest, timing, trust
-from .board import System
-from .model import Model
+from edgekit_runtime import selftest, timing, trust
+from edgekit_runtime.board import System
+from edgekit_runtime.model import Model
 
 RIGORS = {"normal": timing.Plan(), "mlperf": timing.Plan(runs=1024, seconds=60.0)}
 _FRESH_DEADLINE_S = 600.0

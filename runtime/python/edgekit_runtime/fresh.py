@@ -8,13 +8,13 @@ from __future__ import annotations
 import itertools
 import time
 
-from .board import peak_rss_bytes
+from edgekit_runtime.board import peak_rss_bytes
 
 
 def fresh(path: str, threads: int | None, runtime: str | None) -> dict:
     """Load (imports, hash, interpreter), run once, run three times more. Raises LoadError."""
     start = time.perf_counter()
-    from .model import Model
+    from edgekit_runtime.model import Model
 
     model = Model(path, threads=threads, runtime=runtime)
     load_s = time.perf_counter() - start

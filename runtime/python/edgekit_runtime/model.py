@@ -9,8 +9,8 @@ import os
 
 import numpy as np
 
-from . import board, description, runtimes
-from .description import Value
+from edgekit_runtime import board, description, runtimes
+from edgekit_runtime.description import Value
 
 
 class Model:

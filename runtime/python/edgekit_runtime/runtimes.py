@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .description import Description, LoadError, Value
+from edgekit_runtime.description import Description, LoadError, Value
 
 _ORT_DTYPES = {
     "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(int8)": "int8",

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from .model import Model
+from edgekit_runtime.model import Model
 
 
 def check(model: Model) -> dict:

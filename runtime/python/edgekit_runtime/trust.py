@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .board import NOW_BITS, STICKY_BITS
-from .timing import Plan
+from edgekit_runtime.board import NOW_BITS, STICKY_BITS
+from edgekit_runtime.timing import Plan
 
 EMULATED = "emulated: correctness, not speed"
 _MEANINGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
