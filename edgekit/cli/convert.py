@@ -10,8 +10,8 @@ from edgekit.cli.output import emit, json_option, stages
 from edgekit.errors import UsageError
 
 
-def _shape(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """`name=1,3,96,96` → {"name": (1, 3, 96, 96)}."""
+def read_shapes(values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """`name=1,3,96,96` → {"name": (1, 3, 96, 96)}; UsageError shows how it is written."""
     shapes = {}
     for value in values:
         name, _equals, dims = value.rpartition("=")
@@ -34,12 +34,12 @@ def _shape(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
     show_default=True,
     help="How the ranges of activations are taken from the calibration data.",
 )
-@click.option("--shape", "shapes", multiple=True, callback=_shape, metavar="NAME=1,3,96", help="Fix a dynamic shape.")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,96", help="Fix a dynamic shape.")
 @click.option("--name", help="Name of the model; default: from the file.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the graph of every stage there.")
 @click.option("--allow-pickle", is_flag=True, help="Accept .pt files (they can run code when loaded).")
 @json_option
-def convert(source: Path, shapes: dict[str, tuple[int, ...]], **options: object) -> None:
+def convert(source: Path, shapes: tuple[str, ...], **options: object) -> None:
     """Turn SOURCE into int8 ONNX, the float graph, golden data and a report.
 
     SOURCE is a model file (.py with model() and example_inputs(), optionally calibration_data() and
@@ -49,5 +49,5 @@ def convert(source: Path, shapes: dict[str, tuple[int, ...]], **options: object)
     from edgekit.report.tables import conversion_table
 
     with stages() as progress:
-        document = pipeline.convert(source, shapes=shapes, progress=progress, **options).document()  # type: ignore[arg-type]
+        document = pipeline.convert(source, shapes=read_shapes(shapes), progress=progress, **options).document()  # type: ignore[arg-type]
     emit(document, lambda console: conversion_table(document, console))

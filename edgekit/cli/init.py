@@ -8,7 +8,7 @@ import click
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("."))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
 @click.option("--name", help="Name of the app; default: the folder's name.")
 def init(folder: Path, name: str | None) -> None:
     """Write a small project into FOLDER that converts and deploys as it is."""

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from edgekit.artifacts import Golden
 from edgekit.errors import ModelError
 from edgekit.graph.calibration import CalibrationData
 from edgekit.graph.int8_spec import constant
@@ -109,15 +110,6 @@ def parity(model: ModelSource, data: CalibrationData, max_samples: int = SPREAD_
     """
     steps = np.array([storage.step_of_output for storage in output_storage(model)])
     return round(float((_spread(model, data, max_samples) / steps).max(initial=0.0)), 3)
-
-
-@dataclass(frozen=True)
-class Golden:
-    """Inputs and outputs (samples, *shape) by name; per output the largest absolute difference that counts as equal."""
-
-    inputs: Mapping[str, Array]
-    outputs: Mapping[str, Array]
-    tolerance: Mapping[str, float]
 
 
 def golden(model: ModelSource, data: CalibrationData, count: int = 8) -> Golden:

@@ -1,0 +1,293 @@
+"""A source → its build folder: every stage of `convert`, as a straight line of calls whose types change.
+
+spec → float graph → samples → QDQ graph → judged → files
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit import artifacts
+from edgekit.artifacts import Accuracy, Conversion, Golden, Layer
+from edgekit.errors import UsageError
+from edgekit.model import ModelSpec, from_module, load_source
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from edgekit.graph.calibration import CalibrationData
+
+Progress = Callable[[str], None]
+Calibration = Mapping[str, np.ndarray] | np.ndarray | str | None
+
+PRECISIONS = ("int8", "float")
+OBSERVERS = ("minmax", "percentile", "entropy", "mse")
+
+
+def silent(_: str) -> None:
+    """The progress of somebody who does not want to see it."""
+
+
+def convert(
+    source: Any,
+    example_inputs: tuple[Any, ...] | None = None,
+    *,
+    out: str | Path,
+    calibration: Calibration = None,
+    evaluate: Callable[..., float] | None = None,
+    name: str | None = None,
+    precision: str = "int8",
+    observer: str = "minmax",
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    keep: str | Path | None = None,
+    allow_pickle: bool = False,
+    progress: Progress = silent,
+) -> Conversion:
+    """Turn a trained model into a build folder: int8 QDQ ONNX, the float graph, golden data and a report.
+
+    source          torch.nn.Module (with example_inputs), or a path: model file (.py), float .onnx, QDQ .onnx
+    example_inputs  tensors for one call of the module; their shapes become the fixed shapes of the model
+    calibration     arrays by input name, first axis = samples; one array where there is one input; the path of an .npz;
+                    or "random" (then the accuracy is unknown)
+    evaluate        called with `predict`, a function from arrays (first axis = samples) to outputs; returns one figure,
+                    higher is better
+    observer        how ranges are taken from calibration: minmax, percentile, entropy or mse
+    shapes          input name → fixed shape, for models with dynamic dimensions
+    keep            folder for the intermediate graphs of each stage
+
+    Raises ModelError, UnsupportedError or UsageError; `out` is then untouched.
+    """
+    started = time.monotonic()
+    _check_choice("precision", precision, PRECISIONS)
+    _check_choice("observer", observer, OBSERVERS)
+    spec = _spec(source, example_inputs, name, calibration, evaluate, allow_pickle)
+    progress(f"reading {spec.name}")
+    build = _float_stage(spec, shapes or {}, progress)
+    build = _calibrate(build, precision, calibration)
+    if precision == "int8":
+        build = _quantize_stage(build, observer, progress)
+    conversion, golden = _judge(build, Path(out), precision, observer, progress)
+    conversion = replace(conversion, seconds=time.monotonic() - started)
+    if keep is not None:
+        _keep(build, Path(keep))
+    artifacts.write_build(conversion, build.int8, build.float32, golden)
+    return conversion
+
+
+@dataclass(frozen=True)
+class _Build:
+    """What the stages of one conversion have made so far."""
+
+    spec: ModelSpec
+    graph: ir.Model
+    float32: bytes | None
+    export: Mapping[str, float | int | None]
+    data: CalibrationData | None = None
+    given_data: bool = False
+    quantized: ir.Model | None = None
+    int8: bytes | None = None
+    layers: tuple[Layer, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def _check_choice(what: str, got: str, allowed: Sequence[str]) -> None:
+    if got not in allowed:
+        raise UsageError(f"{what} is {got!r}", hint="allowed: " + ", ".join(allowed))
+
+
+def _spec(
+    source: Any,
+    example_inputs: tuple[Any, ...] | None,
+    name: str | None,
+    calibration: Calibration,
+    evaluate: Callable[..., float] | None,
+    allow_pickle: bool,
+) -> ModelSpec:
+    if isinstance(source, (str, Path)):
+        spec = load_source(Path(source), allow_pickle=allow_pickle)
+    elif example_inputs is None:
+        raise UsageError("a module was given without example_inputs", hint="give the tensors of one call, in a tuple")
+    else:
+        spec = from_module(source, example_inputs, name=name or type(source).__name__.lower())
+    return replace(
+        spec,
+        name=name or spec.name,
+        calibration=spec.calibration if calibration is None else calibration,
+        evaluate=evaluate or spec.evaluate,
+    )
+
+
+def _float_stage(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], progress: Progress) -> _Build:
+    """Source → simplified float graph (or a QDQ graph made elsewhere, as it is), with static shapes."""
+    from edgekit.graph import load, save
+    from edgekit.graph.simplify import simplify
+
+    if spec.kind == "module":
+        from edgekit.graph.export import export
+
+        progress("exporting the float graph")
+        exported = export(spec)
+        graph = simplify(exported.model)
+        export_facts: dict[str, float | int | None] = {"max_abs_error": exported.max_abs_error, "opset": exported.opset}
+    else:
+        assert spec.file is not None
+        graph = load.static_shapes(load.parse(load.load_onnx(spec.file)), shapes)
+        spec = replace(spec, kind="qdq-onnx" if load.is_quantized(graph) else "onnx")
+        graph = graph if spec.kind == "qdq-onnx" else simplify(graph)
+        export_facts = {"max_abs_error": None, "opset": graph.opset_imports.get("")}
+    content = None if spec.kind == "qdq-onnx" else save.to_bytes(graph)
+    return _Build(spec, graph, content, export_facts)
+
+
+def _calibrate(build: _Build, precision: str, given: Calibration) -> _Build:
+    """The samples that set the ranges and become the golden inputs; random ones where no ranges are needed."""
+    from edgekit.graph import save
+    from edgekit.graph.calibration import calibration_data, load_npz
+
+    raw = build.spec.calibration
+    if isinstance(raw, str) and raw != "random":
+        raw = load_npz(Path(raw))
+    needs_ranges = precision == "int8" and build.spec.kind != "qdq-onnx"
+    inputs, _ = save.value_specs(build.graph)
+    if raw is None and not needs_ranges:
+        return replace(build, data=calibration_data("random", inputs))  # only golden inputs: no warning
+    data = calibration_data(raw, inputs)
+    return replace(build, data=data, given_data=True, warnings=build.warnings + data.warnings)
+
+
+def _quantize_stage(build: _Build, observer: str, progress: Progress) -> _Build:
+    """Float graph + samples → QDQ graph; a graph that is quantized already is only checked."""
+    from edgekit.graph import save
+    from edgekit.graph.calibration import observe
+    from edgekit.graph.int8_spec import violations
+    from edgekit.graph.quantization import quantize
+
+    if build.spec.kind == "qdq-onnx":
+        found = tuple(f"not TFLite int8: {violation}" for violation in violations(build.graph))
+        return replace(build, quantized=build.graph, int8=save.to_bytes(build.graph), warnings=build.warnings + found)
+    assert build.data is not None
+    progress(f"calibrating with {build.data.samples} samples")
+    ranges = observe(build.graph, build.data, observer)  # type: ignore[arg-type]  # checked against OBSERVERS
+    progress("quantizing")
+    quantized = quantize(build.graph, ranges)
+    layers = tuple(Layer(p.name, p.op, p.quantized, p.reason, None, 0) for p in quantized.layers)
+    return replace(build, quantized=quantized.model, int8=save.to_bytes(quantized.model), layers=layers)
+
+
+def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Progress) -> tuple[Conversion, Golden]:
+    """Accuracy, error per layer, agreement of runs and golden data for what the earlier stages made."""
+    from edgekit.graph import evaluation, save
+    from edgekit.profiling.macs import count_macs
+
+    assert build.data is not None
+    deployed = build.int8 if precision == "int8" else build.float32
+    if deployed is None:
+        raise UsageError(f"{build.spec.name} is quantized already", hint="convert it without --precision float")
+    progress("judging")
+    inputs, outputs = save.value_specs(build.graph)
+    spread = evaluation.parity(deployed, build.data) if precision == "int8" else None
+    conversion = Conversion(
+        name=build.spec.name,
+        out=out,
+        source={"kind": build.spec.kind, "file": _text(build.spec.file), "sha256": build.spec.sha256},
+        precision=precision,
+        inputs=inputs,
+        outputs=outputs,
+        macs=count_macs(build.graph).total,
+        parameters=_parameters(build.graph),
+        bytes={"onnx": _length(build.int8), "float_onnx": _length(build.float32)},
+        export=build.export,
+        calibration=_calibration_facts(build, precision, observer),
+        accuracy=_accuracy(build, precision),
+        parity={"optimised_max_lsb": spread},
+        layers=_measured_layers(build, precision),
+        warnings=build.warnings + _parity_warnings(spread),
+    )
+    return conversion, evaluation.golden(deployed, build.data)
+
+
+def _parity_warnings(spread_lsb: float | None) -> tuple[str, ...]:
+    from edgekit.graph.evaluation import PARITY_TOLERANCE_LSB
+
+    if spread_lsb is None or spread_lsb <= PARITY_TOLERANCE_LSB:
+        return ()
+    return (
+        f"the runtime's graph optimisations change int8 outputs by {spread_lsb:.0f} LSB "
+        f"({PARITY_TOLERANCE_LSB:.0f} is usual): compare the accuracy on the board",
+    )
+
+
+def _accuracy(build: _Build, precision: str) -> Accuracy:
+    from edgekit.graph.evaluation import Predictor
+
+    evaluate = build.spec.evaluate
+    if evaluate is None:
+        return Accuracy(reason="no evaluate(predict) was given")
+    if build.data is not None and build.data.kind == "random" and precision == "int8" and build.given_data:
+        return Accuracy(reason="calibrated with random data")
+    judges = {"float": build.float32, "int8": build.int8}
+    predictors = {name: Predictor(content) for name, content in judges.items() if content is not None}
+    figures = {name: float(evaluate(predictor.predict)) for name, predictor in predictors.items()}
+    return Accuracy(figures.get("float"), figures.get("int8"), list(predictors.values())[-1].name)
+
+
+def _measured_layers(build: _Build, precision: str) -> tuple[Layer, ...]:
+    from edgekit.graph.evaluation import layer_sqnr
+
+    if precision != "int8" or build.spec.kind == "qdq-onnx":
+        return build.layers
+    assert build.quantized is not None and build.data is not None
+    sqnr = layer_sqnr(build.graph, build.quantized, build.data)
+    sizes = _output_bytes(build.graph)
+    return tuple(
+        replace(
+            layer, sqnr_db=sqnr.get(layer.name), output_bytes=sizes.get(layer.name, 0) // (4 if layer.quantized else 1)
+        )
+        for layer in build.layers
+    )
+
+
+def _output_bytes(graph: ir.Model) -> dict[str, int]:
+    """Node name → bytes of its outputs in the float graph."""
+    return {
+        node.name or "": sum(int(np.prod(v.shape.numpy())) * 4 for v in node.outputs if v.shape is not None)
+        for node in graph.graph
+    }
+
+
+def _calibration_facts(build: _Build, precision: str, observer: str) -> dict[str, str | int | None]:
+    observed = precision == "int8" and build.spec.kind != "qdq-onnx"
+    assert build.data is not None
+    return {
+        "kind": build.data.kind if build.given_data else "none",
+        "samples": build.data.samples if build.given_data else 0,
+        "observer": observer if observed else None,
+    }
+
+
+def _parameters(graph: ir.Model) -> int:
+    return sum(int(np.prod(v.shape.numpy())) for v in graph.graph.initializers.values() if v.shape is not None)
+
+
+def _keep(build: _Build, folder: Path) -> None:
+    """The graph of each stage as a file: the debugger of a conversion."""
+    from edgekit.graph import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in {"float.onnx": build.float32, "qdq.onnx": build.int8}.items():
+        if content is not None:
+            save.write_whole(folder / name, content)
+
+
+def _length(content: bytes | None) -> int | None:
+    return None if content is None else len(content)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,229 @@
+"""A graph and a Target → Profile: how much memory the model needs there, with bounds, and whether it fits.
+
+Lower bounds hold for the best that a runtime can do, upper bounds for what it was seen to do plus a margin. FITS means
+that the upper bound fits, DOES NOT FIT that the lower one does not, UNSURE everything between. What nobody measured is
+listed in `unknown` and never guessed; latency is unknown as long as no operator has a calibrated cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import onnx_ir as ir
+
+from edgekit.errors import UnsupportedError, did_you_mean
+from edgekit.profiling import memory
+from edgekit.profiling.macs import count_macs
+from edgekit.profiling.memory import Network
+from edgekit.target import Target
+
+ALIGNMENT_BYTES = 64
+KIB, MIB = 1 << 10, 1 << 20
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bytes: at least `lower`; `upper` is None where nobody knows."""
+
+    lower: int
+    upper: int | None
+
+
+@dataclass(frozen=True)
+class RuntimeCost:
+    """What a runtime needs beside the model.
+
+    process_bytes   resident memory of the process with the smallest model, least and most
+    copies          how often the model file is in memory at the peak, which is while it loads
+    storage_bytes   the runtime's own files, least and most
+    """
+
+    process_bytes: Bounds
+    copies: tuple[float, float]
+    storage_bytes: Bounds
+    source: str
+
+
+# docs/profile.md says how these were measured: 57.8 MB + 1.76 x file, for int8 and float alike. The bounds leave about
+# a third below and above, because the measurement is of x86-64 and boards run aarch64 builds.
+COSTS = {
+    "onnxruntime": RuntimeCost(
+        Bounds(38 * MIB, 80 * MIB),
+        (1.0, 2.4),
+        Bounds(55 * MIB, 75 * MIB),
+        "measured on x86-64, Python 3.11, onnxruntime 1.32.0, numpy 2.4.6, 2026-11-24",
+    ),
+}
+INT_RUNTIMES = ("c", "tflite-micro")  # their inputs and outputs are int8
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One layer; `live_bytes` are the activations that exist while it runs, in the order of the graph."""
+
+    name: str
+    op: str
+    macs: int
+    weights_bytes: int
+    output_shape: tuple[int, ...]
+    output_bytes: int
+    live_bytes: int
+
+
+@dataclass(frozen=True)
+class PeakTensor:
+    """A tensor that lives at the peak."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PeakProfile:
+    """The most activations at once in the order of the graph, the node that runs then, and the tensors."""
+
+    bytes: int
+    node: str
+    tensors: tuple[PeakTensor, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A model on a target; `document()` is an entry of `targets` in the `profile` document of docs/json.md."""
+
+    target: str
+    verdict: str
+    reasons: tuple[str, ...]
+    runtime: str
+    ram_bytes: Bounds
+    ram_available_bytes: int
+    arena_bytes: Bounds
+    flash_bytes: Bounds
+    flash_available_bytes: int | None
+    weights_bytes: int
+    macs: int
+    latency_s: float | None
+    unknown: tuple[str, ...]
+    peak: PeakProfile
+    layers: tuple[LayerProfile, ...]
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def profile_model(model: ir.Model, file_bytes: int, target: Target, runtime: str | None = None) -> Profile:
+    """Judge a float or QDQ graph of `file_bytes` on `target`, run by `runtime` (default: the target's own)."""
+    chosen = runtime or target.runtimes[0]
+    if chosen not in target.runtimes:
+        raise UnsupportedError(f"{target.id} has no runtime {chosen!r}", hint=did_you_mean(chosen, target.runtimes))
+    network = memory.read_network(model, float_border=chosen not in INT_RUNTIMES)
+    order = memory.best_order(network)
+    arena = _arena(network, order.order)
+    macs = count_macs(model)
+    unknown = [f"latency: no calibrated cost of {chosen} on {target.clusters[0].core.id}"]
+    unknown += [f"MACs of {op}" for op in macs.unknown]
+    unknown += [] if order.exact else ["the best order of execution: too many to search"]
+    ram, flash = _needs(network, file_bytes, chosen, arena, unknown)
+    available = int(target.usable_ram_bytes * (1 - target.headroom))
+    storage = target.storage_bytes
+    room = None if storage is None else int(storage * (1 - target.headroom))
+    verdict, reasons = _verdict(target, ram, available, flash, room, unknown)
+    return Profile(
+        target=target.id,
+        verdict=verdict,
+        reasons=tuple(reasons),
+        runtime=chosen,
+        ram_bytes=ram,
+        ram_available_bytes=available,
+        arena_bytes=arena,
+        flash_bytes=flash,
+        flash_available_bytes=room,
+        weights_bytes=network.weights_bytes,
+        macs=macs.total,
+        latency_s=None,
+        unknown=tuple(unknown),
+        peak=_peak(network),
+        layers=_layers(network),
+    )
+
+
+def _arena(network: Network, order: tuple[int, ...]) -> Bounds:
+    """Lower: best order, elementwise layers in place. Upper: the order given, every tensor aligned."""
+    given = memory.peak(network)
+    aligned = [_aligned(network, live) for live in memory.live_tensors(network)]
+    return Bounds(memory.in_place_peak(network, order).bytes, max(aligned, default=given.bytes))
+
+
+def _aligned(network: Network, live: tuple[int, ...]) -> int:
+    return sum(-(-network.tensors[t].bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES for t in live)
+
+
+def _needs(network: Network, file_bytes: int, runtime: str, arena: Bounds, unknown: list[str]) -> tuple[Bounds, Bounds]:
+    """RAM and storage (flash) that model and runtime need together."""
+    cost = COSTS.get(runtime)
+    assert arena.upper is not None
+    if cost is not None:
+        process, storage = cost.process_bytes, cost.storage_bytes
+        assert process.upper is not None and storage.upper is not None
+        least, most = (int(copies * file_bytes) for copies in cost.copies)
+        ram = Bounds(process.lower + least + arena.lower, process.upper + most + arena.upper)
+        return ram, Bounds(storage.lower + file_bytes, storage.upper + 2 * file_bytes)
+    unknown.append(f"memory of {runtime} itself: not measured yet")
+    return Bounds(arena.lower, None), Bounds(network.weights_bytes, None)
+
+
+def _verdict(
+    target: Target, ram: Bounds, available: int, flash: Bounds, room: int | None, unknown: list[str]
+) -> tuple[str, list[str]]:
+    kept = f"{target.headroom:.0%} of it kept free"
+    reasons = [_reason("RAM", ram, available, kept)]
+    fits = [_fits(ram, available)]
+    if room is None:
+        unknown.append("storage of the board: not in its profile")
+    else:
+        reasons.append(_reason("flash" if target.kind == "mcu" else "storage", flash, room, kept))
+        fits.append(_fits(flash, room))
+    if "usable_ram_bytes" in target.unknown:
+        unknown.append("how much RAM firmware and system keep: judged by the total")
+    worst = next(v for v in ("DOES NOT FIT", "UNSURE", "FITS") if v in fits)
+    return worst, reasons
+
+
+def _fits(need: Bounds, available: int) -> str:
+    if need.lower > available:
+        return "DOES NOT FIT"
+    return "FITS" if need.upper is not None and need.upper <= available else "UNSURE"
+
+
+def _reason(what: str, need: Bounds, available: int, kept: str) -> str:
+    upper = "an unknown most" if need.upper is None else _size(need.upper)
+    return f"{what}: needs {_size(need.lower)} to {upper}, has {_size(available)} ({kept})"
+
+
+def _size(count: int) -> str:
+    return f"{count / MIB:.1f} MiB" if count >= MIB else f"{count / KIB:.1f} KiB"
+
+
+def _peak(network: Network) -> PeakProfile:
+    found = memory.peak(network)
+    node = network.layers[found.layer].name if network.layers else ""
+    tensors = [network.tensors[t] for t in found.tensors]
+    return PeakProfile(found.bytes, node, tuple(PeakTensor(t.name, t.shape, t.dtype, t.bytes) for t in tensors))
+
+
+def _layers(network: Network) -> tuple[LayerProfile, ...]:
+    return tuple(
+        LayerProfile(
+            layer.name,
+            layer.op,
+            layer.macs,
+            layer.weights_bytes,
+            layer.output_shape,
+            sum(network.tensors[t].bytes for t in layer.outputs),
+            sum(network.tensors[t].bytes for t in live),
+        )
+        for layer, live in zip(network.layers, memory.live_tensors(network), strict=True)
+    )
