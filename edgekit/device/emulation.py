@@ -12,12 +12,7 @@ from edgekit.errors import DeviceError
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 INSTALL = "apt-get install -y --no-install-recommends qemu-user-static binfmt-support mmdebstrap"
-TOOLS = {
-    "mmdebstrap": "mmdebstrap",
-    "qemu-aarch64-static": "qemu-user-static",
-    "unshare": "util-linux",
-    "mount": "mount",
-}
+TOOLS = ("mmdebstrap", "qemu-aarch64-static", "unshare", "mount")
 
 # ELF, 64-bit, little-endian, executable or shared object, machine 0xb7; the ABI byte and the type's low bit are masked
 _MAGIC = rb"\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"

@@ -1,6 +1,6 @@
-"""A server's public key → known, or an error. Known are the keys of ~/.ssh/known_hosts and of edgekit's own file, or the
-one whose fingerprint the user gave. A changed key is refused and never asked about; an unknown one is asked about on a
-terminal and refused elsewhere."""
+"""A server's public key → known, or an error. Known are the keys of ~/.ssh/known_hosts and of edgekit's own file, or
+the one whose fingerprint the user gave. A changed key is refused and never asked about; an unknown one is asked about
+on a terminal and refused elsewhere."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ _PARTS = {
     "cortex-a76": 0xD0B,
     "cortex-a78ae": 0xD42,
 }
+# our names of instruction sets → the kernel's
 _FEATURES = {
     "crc32": "crc32",
     "aes": "aes pmull sha1 sha2",
@@ -299,9 +300,7 @@ def _wait(board: Board, log: Path) -> None:
             time.sleep(0.05)
     said = log.read_text(errors="replace").strip()[-600:] or "nothing"
     _stop(board)
-    raise DeviceError(
-        f"the virtual {board.target} did not start; it said: {said}", hint="`edgekit doctor` checks tools"
-    )
+    raise DeviceError(f"the virtual {board.target} did not start; it said: {said}", hint="see `edgekit doctor`")
 
 
 def _stop(board: Board) -> None:
