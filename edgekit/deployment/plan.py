@@ -14,7 +14,7 @@ from edgekit.bundle import Bundle, BundleFile
 from edgekit.deployment.probe import Facts
 from edgekit.errors import DeviceError
 
-# Bigger files travel alone, so that a cut transfer can go on where it stopped. Each costs an exec, and with it the start
+# Bigger files travel alone, so that a cut transfer can go on where it stopped. Each costs an exec and with it the start
 # of the login shell (16 to 650 ms): ONNX Runtime and NumPy have four files above this.
 BIG_BLOB_BYTES = 1 << 20
 RESERVE_BYTES, RESERVE_SHARE = 32 << 20, 0.03  # of the file system, never used by a deploy

@@ -12,7 +12,8 @@ if [ "$hash" = hash ]; then
 fi
 log=$root/tmp/selftest.$$
 trap 'rm -f -- "$log" "$log.json"; [ ! -d "$root/lock.d" ] || rm -rf -- "$root/lock.d"' EXIT
-PYTHONPATH=$release/runtime PYTHONDONTWRITEBYTECODE=1 timeout -k 5 "$limit_s" \
+[ "$hash" = hash ] || rm -rf -- "$root/pycache" # of older releases
+PYTHONPATH=$release/runtime PYTHONPYCACHEPREFIX=$root/pycache timeout -k 5 "$limit_s" \
     "$python" -m edgekit_runtime selftest "$release" \
     --out "$log.json" >"$log" 2>&1 9>&-
 status=$?

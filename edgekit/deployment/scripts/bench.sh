@@ -8,7 +8,7 @@ trap 'rm -rf -- "$out"' EXIT
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
 room_kib=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo 2>/dev/null)
 echo 1000 2>/dev/null >/proc/self/oom_score_adj # if memory runs out, the benchmark dies and not the application
-PYTHONPATH=$release/runtime PYTHONDONTWRITEBYTECODE=1 timeout -k 5 "$limit_s" \
+PYTHONPATH=$release/runtime PYTHONPYCACHEPREFIX=$root/pycache timeout -k 5 "$limit_s" \
     "$python" -m edgekit_runtime bench "$release" \
     --out "$out/bench.json" "$@" >"$out/log" 2>&1
 status=$?

@@ -19,7 +19,8 @@ die() {
 # Only coreutils knows `sync FILE`; elsewhere everything is synced.
 sync_paths() { sync -- "$@" 2>/dev/null || sync; }
 
-# Release folders are not writable, so that Python cannot leave its caches there.
+# Release folders are not writable, so that Python cannot leave its caches there; they go to pycache/, without which every
+# start compiles NumPy again (twice the time).
 remove_tree() {
     [ -d "$1" ] || return 0
     find "$1" -type d -exec chmod u+w {} + && rm -rf -- "$1"
