@@ -1,0 +1,334 @@
+"""JSON documents → facts: what is worth saying about them, in words. The tables of the command line and the tiles of the
+HTML report say the same because both print these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekit.report.documents import Document, part, rows, texts
+from edgekit.report.words import (
+    UNKNOWN,
+    clean,
+    count,
+    duration,
+    number,
+    plural,
+    score,
+    shape,
+    size,
+    small,
+    times,
+)
+
+GOOD, WARN, BAD, PLAIN = "good", "warn", "bad", "plain"  # moods
+WEAK_DB, BAD_DB = 20.0, 10.0  # below: noise is a tenth, a third of the signal's amplitude
+EMULATED = "emulated: correctness, not speed"
+_MOODS = {"FITS": GOOD, "UNSURE": WARN, "DOES NOT FIT": BAD}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of a table, one tile of the report. detail: a second, quieter line; mood: GOOD, WARN, BAD or PLAIN."""
+
+    label: str
+    value: str
+    detail: str = ""
+    mood: str = PLAIN
+
+
+def conversion_facts(document: Document) -> list[Fact]:
+    export, calibration = part(document, "export"), part(document, "calibration")
+    source = part(document, "source")
+    file = clean(source.get("file") or "a module in memory")
+    facts = [
+        Fact("source", file, f"opset {export.get('opset')}; {_signature(document)}"),
+        accuracy_fact(document),
+        bytes_fact(document),
+        Fact("work", f"{count(document.get('macs'))} MACs", f"{count(document.get('parameters'))} parameters"),
+    ]
+    if number(export.get("max_abs_error")) is not None:
+        facts.append(
+            Fact("export", f"within {small(export['max_abs_error'])} of PyTorch", "largest absolute difference")
+        )
+    if document.get("precision") == "int8":
+        facts += [_calibration_fact(calibration), _parity_fact(document), _layers_fact(document)]
+    return [fact for fact in facts if fact.value]
+
+
+def _signature(document: Document) -> str:
+    """`image 1×1×28×28 float32 → linear 1×10 float32`, at most two values a side."""
+    sides = []
+    for name in ("inputs", "outputs"):
+        values = rows(document, name)
+        shown = ", ".join(f"{clean(v.get('name'), 30)} {shape(v.get('shape'))}" for v in values[:2])
+        sides.append(shown + (f" and {len(values) - 2} more" if len(values) > 2 else ""))
+    return " → ".join(sides)
+
+
+def accuracy_fact(document: Document) -> Fact:
+    accuracy = part(document, "accuracy")
+    float32, int8 = number(accuracy.get("float")), number(accuracy.get("int8"))
+    if float32 is None and int8 is None:
+        return Fact("accuracy", UNKNOWN, clean(accuracy.get("reason") or ""), WARN)
+    judge = f"judged by {clean(accuracy.get('evaluated_with') or UNKNOWN)}"
+    if float32 is None or int8 is None:
+        which, value = ("float", float32) if int8 is None else ("int8", int8)
+        return Fact("accuracy", f"{which} {score(value)}", judge)
+    lost = float32 - int8
+    mood = GOOD if lost <= 0.01 * abs(float32) else WARN if lost <= 0.05 * abs(float32) else BAD
+    return Fact("accuracy", f"float {score(float32)} → int8 {score(int8)}", f"{_change(float32, int8)}; {judge}", mood)
+
+
+def _change(float32: float, int8: float) -> str:
+    if 0 <= float32 <= 1 and 0 <= int8 <= 1:
+        return f"{(int8 - float32) * 100:+.2f} points".replace("-", "−")
+    return f"{int8 - float32:+.3g}".replace("-", "−")
+
+
+def bytes_fact(document: Document) -> Fact:
+    sizes = part(document, "bytes")
+    int8, float32 = number(sizes.get("onnx")), number(sizes.get("float_onnx"))
+    if int8 is None:
+        return Fact("size", f"float {size(float32)}")
+    if not float32:
+        return Fact("size", f"int8 {size(int8)}")
+    return Fact("size", f"float {size(float32)} → int8 {size(int8)}", f"{times(float32 / max(int8, 1))} smaller")
+
+
+def _calibration_fact(calibration: Document) -> Fact:
+    kind, samples = calibration.get("kind"), number(calibration.get("samples")) or 0
+    if kind == "none":
+        return Fact("calibration", "none", "the model came quantized")
+    value = f"{plural(int(samples), 'sample')}, {clean(calibration.get('observer'))}"
+    if kind == "random":
+        return Fact("calibration", value, "random data: ranges, and so the accuracy, mean nothing", WARN)
+    return Fact("calibration", value)
+
+
+def _parity_fact(document: Document) -> Fact:
+    lsb = number(part(document, "parity").get("optimised_max_lsb"))
+    if lsb is None:
+        return Fact("parity", "")
+    return Fact("parity", f"{lsb:.3g} LSB", "optimised against plain run of the same file", GOOD if lsb <= 4 else WARN)
+
+
+def _layers_fact(document: Document) -> Fact:
+    layers = rows(document, "layers")
+    if not layers:
+        return Fact("layers", "")
+    int8 = sum(1 for layer in layers if layer.get("quantized"))
+    mood = GOOD if int8 == len(layers) else WARN
+    return Fact("layers", f"{int8} of {len(layers)} in int8", mood=mood)
+
+
+def worst_layers(document: Document, limit: int = 5) -> list[Document]:
+    """The layers with the lowest SQNR, lowest first; a layer folded into another is that other one."""
+    judged = [
+        layer
+        for layer in rows(document, "layers")
+        if number(layer.get("sqnr_db")) is not None and not (layer.get("quantized") and layer.get("reason"))
+    ]
+    return sorted(judged, key=lambda layer: float(layer["sqnr_db"]))[:limit]
+
+
+def float_islands(document: Document) -> list[Document]:
+    """The layers of an int8 model that stayed float."""
+    if document.get("precision") != "int8":
+        return []
+    return [layer for layer in rows(document, "layers") if not layer.get("quantized")]
+
+
+def layer_mood(sqnr_db: float | None) -> str:
+    if sqnr_db is None:
+        return PLAIN
+    return BAD if sqnr_db < BAD_DB else WARN if sqnr_db < WEAK_DB else GOOD
+
+
+def target_facts(target: Document) -> list[Fact]:
+    """One entry of a profile document's `targets`."""
+    peak = part(target, "peak")
+    facts = [
+        verdict_fact(target),
+        Fact("memory", _need(target, "ram_bytes", "ram_available_bytes"), "the whole process"),
+        Fact("of it activations", _bounds(target, "arena_bytes"), _peak(peak)),
+        Fact(
+            "storage", _need(target, "flash_bytes", "flash_available_bytes"), f"runtime {clean(target.get('runtime'))}"
+        ),
+        Fact("weights", size(target.get("weights_bytes"))),
+        Fact("work", f"{count(target.get('macs'))} MACs"),
+        Fact("latency", _estimate(target), "estimated, not measured" if number(target.get("latency_s")) else ""),
+    ]
+    unknown = texts(target, "unknown")
+    if unknown:
+        facts.append(Fact("not known", clean(", ".join(unknown)), mood=WARN))
+    return facts
+
+
+def verdict_fact(target: Document) -> Fact:
+    verdict = clean(target.get("verdict"))
+    reasons = "; ".join(clean(reason) for reason in texts(target, "reasons"))
+    return Fact(clean(target.get("target")), verdict, reasons, _MOODS.get(verdict, PLAIN))
+
+
+def _estimate(target: Document) -> str:
+    return (
+        duration(target.get("latency_s"))
+        if number(target.get("latency_s")) is not None
+        else "measure it: edgekit bench"
+    )
+
+
+def _bounds(document: Document, name: str) -> str:
+    bounds = part(document, name)
+    lower, upper = size(bounds.get("lower")), size(bounds.get("upper"))
+    return lower if lower == upper else f"{lower} to {upper}"
+
+
+def _need(target: Document, need: str, available: str) -> str:
+    return f"needs {_bounds(target, need)} of {size(target.get(available))}"
+
+
+def _peak(peak: Document) -> str:
+    return f"peak {size(peak.get('bytes'))} at {clean(peak.get('node'), 60)}" if peak.get("node") else ""
+
+
+def device_name(document: Document) -> str:
+    """The device, and that it is emulated if so."""
+    name = clean(document.get("device") or UNKNOWN)
+    return f"{name} (emulated)" if document.get("emulated") else name
+
+
+def deployment_facts(document: Document) -> list[Fact]:
+    previous = document.get("previous")
+    done = "active" if document.get("activated") else "planned only: nothing was sent"
+    facts = [
+        Fact("device", device_name(document), f"target {clean(document.get('target'))}"),
+        Fact("release", _id(document.get("release")), done, GOOD if document.get("activated") else WARN),
+        Fact("before", _id(previous) if previous else "nothing"),
+        sent_fact(document),
+        Fact("on the board", size(document.get("release_bytes")), "unpacked"),
+    ]
+    if document.get("activated"):
+        facts.append(Fact("took", duration(document.get("seconds"))))
+    return facts
+
+
+def sent_fact(document: Document, label: str = "sent") -> Fact:
+    files = f"{document.get('blobs_sent')} of {document.get('blobs_total')} files"
+    return Fact(
+        label, f"{files}, {size(document.get('bytes_sent'))} of {size(document.get('bytes_total'))}", "compressed"
+    )
+
+
+def _id(release: object) -> str:
+    return clean(release, 64)[:12]
+
+
+def golden_fact(document: Document) -> Fact:
+    """Whether the board computed what this machine computed."""
+    golden = part(document, "golden")
+    error, tolerance = number(golden.get("max_abs_error")), number(golden.get("tolerance"))
+    if not golden.get("checked") or error is None:
+        return Fact("outputs", "not checked", "no golden data in the release", WARN)
+    bound = f"largest difference {small(error)}, allowed {small(tolerance)}"
+    if tolerance is not None and error <= tolerance:
+        return Fact("outputs", "equal to this machine's", bound, GOOD)
+    return Fact("outputs", "WRONG on the board", bound, BAD)
+
+
+def benchmark_facts(document: Document) -> list[Fact]:
+    runtime, board = part(document, "runtime"), part(document, "board")
+    threads = number(board.get("threads"))
+    with_threads = f"{clean(runtime.get('name'))} {clean(runtime.get('version'))}"
+    return [
+        Fact("device", device_name(document), clean(board.get("model") or "")),
+        Fact("release", _id(document.get("release"))),
+        Fact("runtime", with_threads, plural(int(threads), "thread") if threads else ""),
+        trust_fact(document),
+        golden_fact(document),
+        *timing_facts(document),
+        Fact("memory", size(document.get("peak_rss_bytes")), "highest resident size of the process"),
+    ]
+
+
+def trust_fact(document: Document) -> Fact:
+    reasons = [clean(reason) for reason in texts(document, "reasons")]
+    if document.get("emulated"):
+        return Fact("figures", EMULATED, "; ".join(r for r in reasons if r != EMULATED), WARN)
+    if document.get("trusted"):
+        return Fact("figures", "trusted", mood=GOOD)
+    return Fact("figures", "NOT trusted", "; ".join(reasons), WARN)
+
+
+def timing_facts(document: Document) -> list[Fact]:
+    tails = [("p99", "p99_s"), ("p99.9", "p999_s")]
+    tail = [f"{name} {duration(document[key])}" for name, key in tails if number(document.get(key)) is not None]
+    spread = f"min {duration(document.get('min_s'))}, p90 {duration(document.get('p90_s'))}, max {duration(document.get('max_s'))}"
+    steady = part(document, "warmup").get("steady")
+    runs = number(document.get("runs")) or 0
+    note = plural(int(runs), "run") + ("" if steady else ", never steady")
+    return [
+        Fact("latency p50", duration(document.get("p50_s")), ", ".join([spread, *tail])),
+        Fact("of windows", duration(document.get("median_of_windows_s")), f"{note}; {_outliers(document)}"),
+        Fact("load", duration(document.get("load_s")), f"first run {duration(document.get('first_s'))}"),
+    ]
+
+
+def _outliers(document: Document) -> str:
+    outliers = number(document.get("outliers")) or 0
+    return f"{plural(int(outliers), 'run')} took more than three medians"
+
+
+def summary_facts(documents: Mapping[str, Document]) -> list[Fact]:
+    """What matters of a whole project. Keys: convert, profile, deploy, redeploy, bench, status; any may be missing."""
+    facts: list[Fact] = []
+    if convert := documents.get("convert"):
+        facts += [accuracy_fact(convert), bytes_fact(convert)]
+    facts += [_fits(target) for target in rows(documents.get("profile", {}), "targets")]
+    first, second = documents.get("deploy"), documents.get("redeploy")
+    if first:
+        facts += [Fact("release", _id(first.get("release")), f"on {device_name(first)}"), _effort("deployed", first)]
+    if second:
+        facts.append(_effort("deployed again", second, first))
+    if measured := _benchmark(documents):
+        facts += [golden_fact(measured), _speed(measured)]
+    if status := documents.get("status"):
+        facts.append(_stored(status))
+    return facts
+
+
+def _benchmark(documents: Mapping[str, Document]) -> Document:
+    return documents.get("bench") or part(documents.get("deploy", {}), "benchmark")
+
+
+def _fits(target: Document) -> Fact:
+    verdict = verdict_fact(target)
+    need = f"needs {_bounds(target, 'ram_bytes')} of {size(target.get('ram_available_bytes'))} memory"
+    detail = "; ".join(text for text in (need, verdict.detail if verdict.mood != GOOD else "") if text)
+    return Fact(f"on {verdict.label}", verdict.value, detail, verdict.mood)
+
+
+def _effort(label: str, document: Document, first: Document | None = None) -> Fact:
+    if not document.get("activated"):
+        return Fact(label, "planned only", "nothing was sent", WARN)
+    value = (
+        f"{document.get('blobs_sent')} files, {size(document.get('bytes_sent'))} in {duration(document.get('seconds'))}"
+    )
+    took, before = number(document.get("seconds")), number(first.get("seconds")) if first else None
+    ratio = f"{times(before / took)} faster than the first time" if took and before else ""
+    return Fact(label, value, ratio)
+
+
+def _speed(document: Document) -> Fact:
+    trust = trust_fact(document)
+    if document.get("emulated"):
+        return Fact("speed", "not measured", trust.value, trust.mood)
+    return Fact("speed", f"p50 {duration(document.get('p50_s'))}", f"{trust.value} {trust.detail}".strip(), trust.mood)
+
+
+def _stored(status: Document) -> Fact:
+    apps = rows(status, "apps")
+    releases = sum(len(rows(app, "releases")) for app in apps)
+    value = f"{plural(len(apps), 'app')}, {plural(releases, 'release')} in {size(status.get('store_bytes'))}"
+    return Fact("on the board", value, f"{size(status.get('free_bytes'))} free")
