@@ -9,7 +9,11 @@ hostname "$name"
 
 # the image, with the board's own files (its card) over it; relative names, as an overlay cannot be told of a ':' or ','
 mount --bind "$image" lower
-mount -t overlay -o lowerdir=lower,upperdir=card,workdir=work overlay root
+if ! mount -t overlay -o lowerdir=lower,upperdir=card,workdir=work overlay root; then
+    # this file system cannot be the upper one: the card becomes a whole copy
+    [ -e copied ] || { cp -an --reflink=auto lower/. card/ && : >copied; }
+    mount --bind card root
+fi
 cd root
 
 mount -t tmpfs -o mode=755,size=1m tmpfs dev

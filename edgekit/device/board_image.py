@@ -69,6 +69,9 @@ def image(recipe: Recipe, progress: Callable[[str], None]) -> Path:
         _unpack(recipe, root)
         _finish(root)
         root.rename(folder)
+    except OSError as e:
+        hint = "another place for the cache: EDGEKIT_CACHE=DIR, on a disk of Linux's own kind"
+        raise DeviceError(f"the image of the virtual board could not be written: {e}", hint=hint) from e
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
@@ -76,6 +79,14 @@ def image(recipe: Recipe, progress: Callable[[str], None]) -> Path:
 
 def _unpack(recipe: Recipe, root: Path) -> None:
     command = [
+        *(
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ),  # an interrupted build leaves nothing
         "mmdebstrap",
         "--mode=root",
         "--variant=extract",
@@ -139,6 +150,7 @@ def _finish(root: Path) -> None:
         (root / folder).mkdir(parents=True, exist_ok=True)
         (root / folder).chmod(0o1777)
     _home(root)
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     for link, aim in (("usr/bin/awk", "mawk"), ("usr/bin/sh", "dash"), ("etc/mtab", "/proc/self/mounts")):
         if not (root / link).is_symlink():
             (root / link).symlink_to(aim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+TIMED_OUT = (124, 137)  # of `timeout`: after SIGTERM, after SIGKILL
 CUT_STATUS = 141  # 128 + SIGPIPE: of a script that wrote more than the cap, after which nobody reads it any more
 
 
@@ -25,9 +26,9 @@ class Capture:
     """One output stream: keeps the first `cap_bytes` bytes. Everything before `marker` (noise of a login shell) is
     dropped once the marker has come; `begun` says whether it has."""
 
-    def __init__(self, cap_bytes: int, marker: bytes = b"") -> None:
+    def __init__(self, cap_bytes: int, marker: str = "") -> None:
         self._cap = cap_bytes
-        self._marker = marker
+        self._marker = f"{marker}\n".encode()
         self._buffer = bytearray()
         self.begun = not marker
         self.full = False

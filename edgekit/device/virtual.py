@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -102,21 +103,29 @@ class Board:
         }
 
 
-def up(target: Target, progress: Callable[[str], None] = lambda _: None, *, erase: bool = False) -> Board:
+def up(
+    target: Target, progress: Callable[[str], None] = lambda _: None, *, name: str = "", erase: bool = False
+) -> Board:
     """The running board of `target`, started (and its image built) if need be. What was deployed to it before is still
-    there, unless `erase` asks for an empty card. Raises UnsupportedError or DeviceError."""
+    there, unless `erase` asks for an empty card. `name` tells boards of one target apart; by default the target's id.
+    Raises UnsupportedError or DeviceError."""
     cpu, recipe = _emulation(target)
-    with _lock():
-        board = _read(target.id)
+    name = name or target.id
+    with _lock(progress):
+        board = _read(name)
         if board and board.running and board.image == recipe.key and not erase:
             return board
         if board:
             _stop(board)
         check_host(target.abi.arch)
         built = image(recipe, progress)
+        _prune(recipe)
         progress(f"starting the virtual {target.id}")
-        _prepare(target, cpu, recipe, erase)
-        return _start(target, cpu, recipe, built)
+        folder = _home() / name
+        if erase or board is None or board.image != recipe.key:
+            _delete(folder)
+        _prepare(folder, target, cpu)
+        return _start(name, target, cpu, recipe, built)
 
 
 def down(name: str) -> Board:
@@ -128,6 +137,13 @@ def down(name: str) -> Board:
             raise UsageError(f'no virtual board "{name}"', hint=f"there are: {names}")
         _stop(board)
         return board
+
+
+def remove(name: str) -> None:
+    """Stops the board, and deletes its card."""
+    board = down(name)
+    with _lock():
+        _delete(_home() / board.name)
 
 
 def boards() -> tuple[Board, ...]:
@@ -169,12 +185,29 @@ def _emulation(target: Target) -> tuple[str, Recipe]:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
+def _lock(progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """One process at a time builds, starts or stops."""
     _home().mkdir(parents=True, exist_ok=True)
     with (_home() / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another edgekit that builds or starts a virtual board")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _prune(recipe: Recipe) -> None:
+    """Deletes the images of older recipes that no board runs on."""
+    used = {board.image for board in boards() if board.running} | {recipe.key}
+    for folder in (_home() / "images").glob(f"{recipe.suite}-{recipe.arch}-*"):
+        if folder.name not in used:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _delete(folder: Path) -> None:
+    """A board's folder. Nothing is mounted in it: mounts are in the namespace of a running board only."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(name: str) -> Board | None:
@@ -200,12 +233,8 @@ def _process_start(pid: int) -> int:
     return 0 if fields[0] in "ZX" else int(fields[19])
 
 
-def _prepare(target: Target, cpu: str, recipe: Recipe, erase: bool) -> None:
-    """The board's folder: its card with the keys, and the fakes. A card over another image is replaced."""
-    folder = _home() / target.id
-    before = _read(target.id)
-    if erase or before is None or before.image != recipe.key:
-        shutil.rmtree(folder / "card", ignore_errors=True)
+def _prepare(folder: Path, target: Target, cpu: str) -> None:
+    """The board's folder: its card with the keys, and the fakes."""
     shutil.rmtree(folder / "work", ignore_errors=True)
     for name in ("card", "work", "root", "lower", "fakes/sys"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -219,6 +248,7 @@ def _write_login(card: Path) -> None:
     key.parent.mkdir(parents=True, exist_ok=True)
     if not key.is_file():
         write_key(key)
+        (card / "etc/machine-id").write_text(secrets.token_hex(16) + "\n")
     home = card / "home" / USER
     (home / ".ssh").mkdir(parents=True, exist_ok=True)
     (home / ".ssh/authorized_keys").write_text(user_key().with_suffix(".pub").read_text())
@@ -251,14 +281,14 @@ def _write_fakes(fakes: Path, target: Target, cpu: str) -> None:
     (tree / "model").write_text(f"{model}\0")
 
 
-def _start(target: Target, cpu: str, recipe: Recipe, built: Path) -> Board:
-    folder = _home() / target.id
+def _start(name: str, target: Target, cpu: str, recipe: Recipe, built: Path) -> Board:
+    folder = _home() / name
     port = _free_port()
     config = _SSHD_CONFIG.format(port=port, address=ADDRESS, user=USER, cpu=cpu)
     (folder / "card/etc/ssh/sshd_config.edgekit").write_text(config)
-    pid = _launch(folder, built, f"virtual-{target.id}", cpu)
+    pid = _launch(folder, built, f"virtual-{name}", cpu)
     board = Board(
-        name=target.id,
+        name=name,
         target=target.id,
         cpu=cpu,
         image=recipe.key,
