@@ -1,5 +1,5 @@
-"""JSON documents → facts: what is worth saying about them, in words. The tables of the command line and the tiles of the
-HTML report say the same because both print these."""
+"""JSON documents → facts: what is worth saying about them, in words. The tables of the command line and the tiles of
+the HTML report say the same because both print these."""
 
 from __future__ import annotations
 
@@ -152,9 +152,7 @@ def target_facts(target: Document) -> list[Fact]:
         verdict_fact(target),
         Fact("memory", _need(target, "ram_bytes", "ram_available_bytes"), "the whole process"),
         Fact("of it activations", _bounds(target, "arena_bytes"), _peak(peak)),
-        Fact(
-            "storage", _need(target, "flash_bytes", "flash_available_bytes"), f"runtime {clean(target.get('runtime'))}"
-        ),
+        Fact("storage", _need(target, "flash_bytes", "flash_available_bytes"), f"with {clean(target.get('runtime'))}"),
         Fact("weights", size(target.get("weights_bytes"))),
         Fact("work", f"{count(target.get('macs'))} MACs"),
         Fact("latency", _estimate(target), "estimated, not measured" if number(target.get("latency_s")) else ""),
@@ -172,11 +170,8 @@ def verdict_fact(target: Document) -> Fact:
 
 
 def _estimate(target: Document) -> str:
-    return (
-        duration(target.get("latency_s"))
-        if number(target.get("latency_s")) is not None
-        else "measure it: edgekit bench"
-    )
+    latency_s = number(target.get("latency_s"))
+    return "measure it: edgekit bench" if latency_s is None else duration(latency_s)
 
 
 def _bounds(document: Document, name: str) -> str:
@@ -214,11 +209,10 @@ def deployment_facts(document: Document) -> list[Fact]:
     return facts
 
 
-def sent_fact(document: Document, label: str = "sent") -> Fact:
+def sent_fact(document: Document) -> Fact:
     files = f"{document.get('blobs_sent')} of {document.get('blobs_total')} files"
-    return Fact(
-        label, f"{files}, {size(document.get('bytes_sent'))} of {size(document.get('bytes_total'))}", "compressed"
-    )
+    amount = f"{size(document.get('bytes_sent'))} of {size(document.get('bytes_total'))}"
+    return Fact("sent", f"{files}, {amount}", "compressed")
 
 
 def _id(release: object) -> str:
@@ -262,14 +256,15 @@ def trust_fact(document: Document) -> Fact:
 
 
 def timing_facts(document: Document) -> list[Fact]:
-    tails = [("p99", "p99_s"), ("p99.9", "p999_s")]
-    tail = [f"{name} {duration(document[key])}" for name, key in tails if number(document.get(key)) is not None]
-    spread = f"min {duration(document.get('min_s'))}, p90 {duration(document.get('p90_s'))}, max {duration(document.get('max_s'))}"
+    names = {"min": "min_s", "p90": "p90_s", "p99": "p99_s", "p99.9": "p999_s", "max": "max_s"}
+    spread = [
+        f"{name} {duration(document[key])}" for name, key in names.items() if number(document.get(key)) is not None
+    ]
     steady = part(document, "warmup").get("steady")
     runs = number(document.get("runs")) or 0
     note = plural(int(runs), "run") + ("" if steady else ", never steady")
     return [
-        Fact("latency p50", duration(document.get("p50_s")), ", ".join([spread, *tail])),
+        Fact("latency p50", duration(document.get("p50_s")), ", ".join(spread)),
         Fact("of windows", duration(document.get("median_of_windows_s")), f"{note}; {_outliers(document)}"),
         Fact("load", duration(document.get("load_s")), f"first run {duration(document.get('first_s'))}"),
     ]

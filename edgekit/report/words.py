@@ -1,5 +1,5 @@
-"""Values of the JSON documents → words for people: sizes in KiB, times in ms, shares in percent, names without control
-characters. The only place where units other than bytes and seconds exist. A value that is no number becomes "unknown"."""
+"""Values of the JSON documents → words for people: sizes in KiB, times in ms, shares in percent, names without
+control characters. The only place with units other than bytes and seconds. What is no number becomes "unknown"."""
 
 from __future__ import annotations
 
