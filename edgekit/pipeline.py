@@ -59,12 +59,11 @@ def advice(failed: Profile) -> str:
     """What would make a model fit that does not: the next larger boards of the same kind that would hold it."""
     from edgekit.target import all_targets
 
-    kind = load_target(failed.target).kind
     need = failed.ram_bytes.upper or failed.ram_bytes.lower
     larger = [
         t.id
         for t in sorted(all_targets(), key=lambda t: t.usable_ram_bytes)
-        if t.kind == kind and not t.emulated and t.usable_ram_bytes * (1 - t.headroom) >= need
+        if t.kind == failed.kind and not t.emulated and t.usable_ram_bytes * (1 - t.headroom) >= need
     ]
     return f"it would fit on {', '.join(larger[:4])}" if larger else "make the model smaller: int8, fewer channels"
 

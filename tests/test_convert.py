@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from test_wheel import small_network
+from small_network import small_network
 
 import edgekit
 from edgekit.errors import ModelError, UnsupportedError, UsageError

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from small_network import small_network
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,26 +71,6 @@ def test_the_wheel_works_without_the_clone(installed: Path, tmp_path: Path) -> N
     assert json.loads(profiled.stdout)["targets"][0]["verdict"] == "FITS", profiled.stderr
     dry = run(installed, "deploy", "build", "--target", "rpi4", "--host", "local", "--dry-run", cwd=tmp_path)
     assert dry.returncode == 0, dry.stderr
-
-
-def small_network() -> onnx.ModelProto:
-    rng = np.random.default_rng(0)
-    weights = {"w": rng.normal(size=(4, 1, 3, 3)), "b": rng.normal(size=4), "f": rng.normal(size=(3, 4))}
-    nodes = [
-        onnx.helper.make_node("Conv", ["x", "w", "b"], ["c"], name="conv", pads=[1, 1, 1, 1]),
-        onnx.helper.make_node("Relu", ["c"], ["r"], name="relu"),
-        onnx.helper.make_node("GlobalAveragePool", ["r"], ["p"], name="pool"),
-        onnx.helper.make_node("Flatten", ["p"], ["v"], name="flatten"),
-        onnx.helper.make_node("Gemm", ["v", "f"], ["y"], name="classifier", transB=1),
-    ]
-    graph = onnx.helper.make_graph(
-        nodes,
-        "small",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, 8, 8])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 3])],
-        [onnx.numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
-    )
-    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
 
 
 def test_no_document_installs_somebody_elses_package() -> None:

@@ -90,7 +90,7 @@ def _usage_hint(error: click.ClickException) -> str:
 def _fail(error: EdgekitError, session: Session) -> int:
     if os.environ.get("EDGEKIT_DEBUG"):
         traceback.print_exc()
-    if session.json is not None:
+    if session.json is not None and not session.written:
         try:
             write_json({"error": error.document()}, session)
         except EdgekitError as e:

@@ -24,10 +24,11 @@ SCHEMA = 1
 
 @dataclass
 class Session:
-    """What one run of the command line must remember until its end: where the JSON document goes."""
+    """What one run of the command line must remember until its end: where the JSON document goes, and if it went."""
 
     command: str = ""
     json: str | None = None
+    written: bool = False
 
 
 def _remember(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
@@ -55,6 +56,7 @@ def emit(document: Mapping[str, Any], render: Callable[[Console], None]) -> None
     session = click.get_current_context().find_root().obj
     if session.json is not None:
         write_json(document, session)
+        session.written = True  # an error after this (a verdict, an exit code) must not replace or follow it
     if session.json != "-":
         from rich.console import Console
 

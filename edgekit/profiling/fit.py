@@ -95,6 +95,7 @@ class Profile:
     """A model on a target; `document()` is an entry of `targets` in the `profile` document of docs/json.md."""
 
     target: str
+    kind: str
     verdict: str
     reasons: tuple[str, ...]
     runtime: str
@@ -133,6 +134,7 @@ def profile_model(model: ir.Model, file_bytes: int, target: Target, runtime: str
     verdict, reasons = _verdict(target, ram, available, flash, room, unknown)
     return Profile(
         target=target.id,
+        kind=target.kind,
         verdict=verdict,
         reasons=tuple(reasons),
         runtime=chosen,

@@ -1,0 +1,127 @@
+"""Live tensors and orders, against a checker that shares no code with them: it tries every order."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekit.profiling.memory import Layer, Network, Tensor, best_order, in_place_peak, live_tensors, peak
+
+
+def network(edges: list[tuple[int, ...]], sizes: list[int], ops: list[str] | None = None) -> Network:
+    """Layer i reads the tensors edges[i] (0 is the input, k the output of layer k-1) and writes tensor i+1."""
+    tensors = tuple(Tensor(f"t{i}", (s,), "int8", s) for i, s in enumerate(sizes))
+    kinds = ops or ["Conv"] * len(edges)
+    layers = tuple(Layer(f"l{i}", k, e, (i + 1,), 0, 0, ()) for i, (e, k) in enumerate(zip(edges, kinds, strict=True)))
+    read = {t for e in edges for t in e}
+    outputs = tuple(i for i in range(1, len(sizes)) if i not in read)
+    return Network(tensors, layers, (0,), outputs, 0)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    count = draw(st.integers(1, 6))
+    edges = [tuple(sorted(draw(st.sets(st.integers(0, i), min_size=1, max_size=3)))) for i in range(count)]
+    sizes = draw(st.lists(st.integers(1, 100), min_size=count + 1, max_size=count + 1))
+    return network(edges, sizes)
+
+
+def brute_force_peak(net: Network, order: tuple[int, ...]) -> int:
+    """Bytes at each step counted from the definition: written or given, and still read later or an output."""
+    worst = 0
+    for step, layer in enumerate(order):
+        written = set(net.inputs) | {t for i in order[: step + 1] for t in net.layers[i].outputs}
+        read_from_here = {t for i in order[step:] for t in net.layers[i].inputs}
+        live = {t for t in written if t in read_from_here or t in net.outputs or t in net.layers[layer].outputs}
+        if step == 0:
+            live |= set(net.inputs)
+        worst = max(worst, sum(net.tensors[t].bytes for t in live))
+    return worst
+
+
+def valid_orders(net: Network) -> list[tuple[int, ...]]:
+    made = {t: i for i, layer in enumerate(net.layers) for t in layer.outputs}
+    return [
+        order
+        for order in itertools.permutations(range(len(net.layers)))
+        if all(made[t] in order[:step] for step, i in enumerate(order) for t in net.layers[i].inputs if t in made)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(networks())
+def test_the_best_order_is_the_best_of_all(net: Network) -> None:
+    best = best_order(net)
+    assert best.exact
+    lowest = min(brute_force_peak(net, order) for order in valid_orders(net))
+    assert peak(net, best.order).bytes == brute_force_peak(net, best.order) == lowest
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks())
+def test_peak_is_what_the_definition_says(net: Network) -> None:
+    order = tuple(range(len(net.layers)))
+    assert peak(net).bytes == brute_force_peak(net, order)
+    assert in_place_peak(net, order).bytes <= peak(net).bytes
+
+
+def test_two_branches_are_run_one_after_the_other() -> None:
+    # input → a big → a small, input → b big → b small, both smalls → sum; breadth first keeps both big ones
+    net = network([(0,), (0,), (1,), (2,), (3, 4)], [1, 100, 100, 1, 1, 1])
+    assert peak(net).bytes == 201
+    assert peak(net, best_order(net).order).bytes == 102
+
+
+def test_elementwise_layers_write_over_an_input_that_dies() -> None:
+    dying = network([(0,), (1,)], [10, 10, 10], ["Conv", "Relu"])
+    assert in_place_peak(dying, (0, 1)).bytes == 20
+    both = network([(0,), (1,), (1, 2)], [1, 10, 10, 10], ["Conv", "Relu", "Add"])
+    assert in_place_peak(both, (0, 1, 2)).bytes == 20  # Relu may not (Add still reads its input), Add may
+    assert peak(both).bytes == 30
+
+
+def test_a_network_of_wide_parallel_branches_gives_up_and_says_so() -> None:
+    wide = network([(0,)] * 20 + [tuple(range(1, 21))], [1] * 22)
+    found = best_order(wide)
+    assert not found.exact
+    assert found.order == tuple(range(21))
+
+
+def test_live_tensors_name_what_is_there() -> None:
+    net = network([(0,), (1,), (0, 2)], [5, 6, 7, 8])
+    assert list(live_tensors(net)) == [(0, 1), (0, 1, 2), (0, 2, 3)]
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import onnx
+    from small_network import small_network
+
+    import edgekit
+
+    folder = tmp_path_factory.mktemp("model")
+    onnx.save(small_network(), folder / "small.onnx")
+    x = np.random.default_rng(0).normal(size=(64, 1, 8, 8)).astype(np.float32)
+    edgekit.convert(folder / "small.onnx", calibration={"x": x}, out=folder / "build")
+    return folder / "build"
+
+
+def test_an_int8_graph_is_read_as_an_integer_runtime_runs_it(converted: Path) -> None:
+    import onnx_ir as ir
+
+    from edgekit.profiling.memory import read_network
+
+    net = read_network(ir.load(converted / "model.onnx"), float_border=False)
+    assert [layer.op for layer in net.layers] == ["Conv", "GlobalAveragePool", "Gemm"]  # Relu folded, Flatten a view
+    assert [net.tensors[t].bytes for t in (*net.inputs, *net.outputs)] == [64, 3]
+    assert peak(net).bytes == 64 + 4 * 64
+    assert {t.dtype for t in net.tensors} == {"int8"}
+    assert net.weights_bytes >= 4 * 9 + 4 * 4 + 12 + 3 * 4
+    with_border = read_network(ir.load(converted / "model.onnx"))
+    assert with_border.layers[0].op == "QuantizeLinear"
+    assert net.tensors[net.inputs[0]].bytes * 4 == with_border.tensors[with_border.inputs[0]].bytes
