@@ -6,6 +6,7 @@ files that lack what is needed. What a model file gives (tensors, lists, generat
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.errors import ModelError, UnsupportedError, UsageError
+from edgekit.errors import EdgekitError, ModelError, UnsupportedError, UsageError
 
 EXAMPLE = """a model file looks like this:
     def model():              # a torch.nn.Module in its trained state
@@ -133,9 +134,17 @@ def _model_file(path: Path) -> ModelSpec:
         sha256=file_sha256(path),
         module=module,
         example_inputs=spec.example_inputs,
-        calibration=None if calibration is None else _arrays(path, _call(path, "calibration_data", calibration)),
+        calibration=None if calibration is None else _calibration(path, calibration),
         evaluate=None if evaluate is None else _judge(path, evaluate),
     )
+
+
+def _calibration(path: Path, calibration: Callable[[], Any]) -> Mapping[str, np.ndarray] | np.ndarray:
+    """What calibration_data() gives, as arrays; a generator runs here, so its errors name their place too."""
+    arrays: Mapping[str, np.ndarray] | np.ndarray = _call(
+        path, "calibration_data", lambda: _arrays(path, calibration())
+    )
+    return arrays
 
 
 def _judge(path: Path, evaluate: Callable[..., Any]) -> Callable[..., float]:
@@ -174,17 +183,20 @@ def _import(path: Path) -> ModuleType:
 
 
 def _call(path: Path, what: str, function: Callable[[], Any]) -> Any:
-    """The user's code, whose exceptions become one message with the place in their file."""
+    """The user's code: its exceptions become one message with the place in their file, its prints go to stderr."""
     try:
-        return function()
-    except Exception as e:
+        with contextlib.redirect_stdout(sys.stderr):  # stdout carries the result of edgekit and nothing else
+            return function()
+    except EdgekitError:
+        raise
+    except (Exception, SystemExit) as e:
         place = _place(path, e)
         doing = "cannot be imported" if what == "import" else f"{what}() failed"
         hint = "set EDGEKIT_DEBUG=1 to see the whole traceback"
         raise ModelError(f"{place}: {doing}: {type(e).__name__}: {e}", hint=hint) from e
 
 
-def _place(path: Path, error: Exception) -> str:
+def _place(path: Path, error: BaseException) -> str:
     """`model.py:12`: the last line in the user's folder that led to the error."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
@@ -206,7 +218,9 @@ def _arrays(path: Path, given: Any) -> Mapping[str, np.ndarray] | np.ndarray:
     first = samples[0]
     if isinstance(first, Mapping):
         return {str(name): _stack([s[name] for s in samples]) for name in first}
-    if isinstance(first, (tuple, list)):
+    if isinstance(first, (tuple, list)) and len(first) == 1:
+        return _stack([s[0] for s in samples])
+    if isinstance(first, (tuple, list)) and any(hasattr(x, "shape") for x in first):
         raise ModelError(
             f"{path}: calibration_data() gave samples of {len(first)} inputs without names",
             hint="return a dict: input name → array with the samples along its first axis",

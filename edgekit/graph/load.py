@@ -1,8 +1,8 @@
 """An .onnx file becomes a self-contained, checked onnx_ir.Model with static shapes.
 
 The file may come from anybody: it is looked at in a limited child process first (edgekit.graph.untrusted), its size is
-capped, external data is taken only from inside its own folder and never through links. Dynamic dimensions are refused by
-name with the option that fixes them; control flow, sequences and custom operators are refused with their nodes.
+capped, external data is taken only from inside its own folder and never through links. Dynamic dimensions are refused
+by name with the option that fixes them; control flow, sequences and custom operators are refused with their nodes.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes import common
 
 from edgekit.errors import ModelError, UnsupportedError, UsageError, did_you_mean
 from edgekit.graph import untrusted
+from edgekit.graph.shapes import infer_shapes, sizes
 
 CAP_BYTES = 512 << 20
 CHILD_LIMIT_S = 120
-OPSET = 20  # older graphs are brought here, so that rules need to know one form of each operator
-OLDEST_KEPT_OPSET = 18
 
 
 def load_onnx(path: Path, *, cap_bytes: int = CAP_BYTES) -> bytes:
     """The file's bytes with external data embedded. Raises ModelError or UnsupportedError, all reasons at once."""
     try:
         size = path.stat().st_size
-    except OSError as e:
-        raise ModelError(f"{path} cannot be read: {e.strerror}", hint="name an .onnx file") from e
+    except (OSError, ValueError) as e:  # ValueError: a NUL in the name
+        reason = getattr(e, "strerror", None) or e
+        raise ModelError(f"{path} cannot be read: {reason}", hint="name an .onnx file") from e
     if not path.is_file():
         raise ModelError(f"{path} is no file", hint="name an .onnx file")
     if size > cap_bytes:
@@ -45,14 +46,16 @@ def load_onnx(path: Path, *, cap_bytes: int = CAP_BYTES) -> bytes:
 
 
 def parse(content: bytes) -> ir.Model:
-    """Checked bytes → onnx_ir.Model at opset 18 or newer, local functions inlined."""
-    proto = onnx.ModelProto.FromString(content)
-    if proto.functions:
-        proto = onnx.inliner.inline_local_functions(proto)
-    opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)
-    if opset < OLDEST_KEPT_OPSET:
-        proto = _converted(proto, opset)
-    model: ir.Model = ir.from_proto(proto)
+    """Checked bytes → onnx_ir.Model at opset 18 or newer, local functions inlined. Raises as `load_onnx`."""
+    proto = _at_known_opset(onnx.ModelProto.FromString(content))
+    try:
+        model: ir.Model = ir.from_proto(proto)
+        common.TopologicalSortPass()(model)
+        for value in model.graph.initializers.values():
+            assert value.const_value is not None
+            value.const_value.numpy()  # data in typed fields are counted here
+    except Exception as e:  # a graph of a wrong form raises whatever stumbles over it first
+        raise _broken(e) from e
     return model
 
 
@@ -62,7 +65,10 @@ def is_quantized(model: ir.Model) -> bool:
 
 
 def static_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> ir.Model:
-    """The graph with the shapes of its inputs fixed; UnsupportedError names every dynamic dimension that is left."""
+    """The graph with the shapes of its inputs fixed and all others inferred from them.
+
+    Raises UnsupportedError naming every dynamic dimension that is left, UsageError (no such input), ModelError.
+    """
     graph = model.graph
     inputs = {v.name or "": v for v in graph.inputs if v.name not in graph.initializers}
     for name in shapes:
@@ -74,30 +80,47 @@ def static_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> ir.
     if problems:
         options = " ".join(f"--shape {name}={_suggestion(v)}" for name, v in inputs.items() if not _static(v))
         raise UnsupportedError("; ".join(problems), hint=f"fix every size, for example: {options}")
-    if shapes:
-        for value in graph.outputs:
-            value.shape = None  # inferred anew from the fixed inputs
+    common.RemoveInitializersFromInputsPass()(model)
+    for value in (v for node in graph for v in node.outputs):
+        if shapes or sizes(value) is None:
+            value.shape = None  # what the file says of it may hang on what was dynamic
+    model = infer_shapes(model)
+    try:  # not before: files without the shapes of their outputs, or with nodes out of order, are harmless
+        onnx.checker.check_model(ir.to_proto(model))
+    except Exception as e:
+        raise _broken(e) from e
     return model
+
+
+def _broken(error: Exception) -> ModelError:
+    return ModelError(f"the graph is broken: {_line(error)}", hint="get the file again, or export it again")
 
 
 def _look_in_child(path: Path, cap_bytes: int) -> str:
     """SHA-256 of the file that the child looked at; raises for what it found, or when it died."""
-    command = [sys.executable, "-m", "edgekit.graph.untrusted", str(path), str(cap_bytes)]
+    command = [sys.executable, "-m", "edgekit.graph.untrusted", str(path.absolute()), str(cap_bytes)]
+    # `-m` imports from the current folder first, and there a file named onnx.py may lie beside the model.
+    own_folder = Path(untrusted.__file__).resolve().parents[2]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=CHILD_LIMIT_S)
+        done = subprocess.run(command, capture_output=True, timeout=CHILD_LIMIT_S, cwd=own_folder)
     except subprocess.TimeoutExpired as e:
         raise ModelError(f"{path} takes over {CHILD_LIMIT_S} s to read", hint="the file is broken or hostile") from e
     if done.returncode != 0:
         raise ModelError(f"{path} cannot be read: {_death(done)}", hint="the file is broken or hostile")
     answer = json.loads(done.stdout)
-    broken = [f["text"] for f in answer["findings"] if f["kind"] == "broken"]
-    if broken:
-        raise ModelError(f"{path} {_joined(broken)}", hint="get the file again, or export it again")
-    unsupported = [f["text"] for f in answer["findings"]]
-    if unsupported:
-        raise UnsupportedError(f"{path} {_joined(unsupported)}", hint="change the model, or export it in another form")
+    refuse(path, answer["findings"])
     digest: str = answer["sha256"]
     return digest
+
+
+def refuse(path: Path, findings: Sequence[Mapping[str, str]]) -> None:
+    """Raise for what `untrusted.inspect` found in a file, if anything; broken goes before unsupported."""
+    broken = [f["text"] for f in findings if f["kind"] == "broken"]
+    if broken:
+        raise ModelError(f"{path} {_joined(broken)}", hint="get the file again, or export it again")
+    unsupported = [f["text"] for f in findings]
+    if unsupported:
+        raise UnsupportedError(f"{path} {_joined(unsupported)}", hint="change the model, or export it in another form")
 
 
 def _death(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -128,14 +151,19 @@ def _embedded(content: bytes, folder: Path) -> bytes:
     return proto.SerializeToString(deterministic=True) if outside else content
 
 
-def _converted(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+def _at_known_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
     try:
-        return onnx.version_converter.convert_version(proto, OPSET)
+        return untrusted.at_known_opset(proto)
     except Exception as e:  # the converter raises what its C++ raises
-        reason = str(e).strip().splitlines()[0][:200]
+        opset, wanted = untrusted.standard_opset(proto), untrusted.OPSET
         raise UnsupportedError(
-            f"opset {opset} cannot be brought to {OPSET}: {reason}", hint=f"export the model with opset {OPSET}"
+            f"opset {opset} cannot be brought to {wanted}: {_line(e)}", hint=f"export the model with opset {wanted}"
         ) from e
+
+
+def _line(error: Exception) -> str:
+    """The first line of an exception's text, or its type."""
+    return next((line.strip()[:200] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _fix(value: ir.Value, shape: tuple[int, ...] | None) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from edgekit.errors import UsageError
+from edgekit.errors import UnsupportedError, UsageError
+from edgekit.graph.shapes import sizes
 from edgekit.model import ValueSpec
 
 
@@ -37,10 +38,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def value_specs(model: ir.Model) -> tuple[tuple[ValueSpec, ...], tuple[ValueSpec, ...]]:
-    """Inputs and outputs of a graph with static shapes."""
+    """Inputs and outputs of a graph; UnsupportedError where one of them has no static shape."""
     return tuple(_spec(v) for v in model.graph.inputs), tuple(_spec(v) for v in model.graph.outputs)
 
 
 def _spec(value: ir.Value) -> ValueSpec:
-    assert value.shape is not None and value.dtype is not None, f"{value.name} has no static shape"
-    return ValueSpec(value.name or "", tuple(int(d) for d in value.shape.numpy()), str(value.dtype.numpy()))
+    shape = sizes(value)
+    if shape is None or value.dtype is None:
+        raise UnsupportedError(f'"{value.name}" has no static shape', hint="make it fixed in the model")
+    return ValueSpec(value.name or "", shape, str(value.dtype.numpy()))

@@ -15,7 +15,8 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from edgekit.errors import ModelError, UnsupportedError
+from edgekit.errors import ModelError
+from edgekit.graph.shapes import infer_shapes, require_static, sizes
 
 FOLD_LIMIT_BYTES = 64 << 20  # a constant that would grow beyond this stays computed (Expand of one number)
 RANDOM_OPS = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial")
@@ -27,7 +28,7 @@ def simplify(model: ir.Model) -> ir.Model:
     model = ir.from_proto(ir.to_proto(model))
     for step in PASSES:
         model = step(model)
-    _require_static(model)
+    require_static(model)
     return model
 
 
@@ -46,15 +47,6 @@ def drop_no_ops(model: ir.Model) -> ir.Model:
             assert source is not None
             _bypass(model.graph, node, source)
     return model
-
-
-def infer_shapes(model: ir.Model) -> ir.Model:
-    """Types and shapes of all values, by ONNX's own inference."""
-    try:
-        return common.ShapeInferencePass(check_type=True, strict_mode=True, data_prop=True)(model).model
-    except Exception as e:  # the C++ checker's own exceptions
-        reason = str(e).strip().splitlines()[0][:300]
-        raise ModelError(f"the graph contradicts itself: {reason}", hint="export the model again") from e
 
 
 def fold_constants(model: ir.Model) -> ir.Model:
@@ -139,17 +131,11 @@ def _does_nothing(node: ir.Node) -> bool:
     if node.op_type == "Cast":
         return before.dtype is not None and before.dtype == after.dtype
     if node.op_type in ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand"):
-        return _sizes(before) is not None and _sizes(before) == _sizes(after)
+        return sizes(before) is not None and sizes(before) == sizes(after)
     if node.op_type == "Transpose":
         order = node.attributes.get("perm")
         return order is not None and list(order.as_ints()) == list(range(len(order.as_ints())))
     return False
-
-
-def _sizes(value: ir.Value) -> tuple[int, ...] | None:
-    if value.shape is None or not all(isinstance(d, int) for d in value.shape):
-        return None
-    return tuple(int(d) for d in value.shape.numpy())
 
 
 def _bypass(graph: ir.Graph, node: ir.Node, source: ir.Value) -> None:
@@ -169,19 +155,19 @@ def _bypass(graph: ir.Graph, node: ir.Node, source: ir.Value) -> None:
 
 
 def _small(node: ir.Node) -> bool:
-    sizes = [_sizes(v) for v in node.outputs]
-    if any(s is None for s in sizes):
+    shapes = [sizes(v) for v in node.outputs]
+    if any(s is None for s in shapes):
         return node.op_type not in ("ConstantOfShape", "Expand", "Tile", "Range")
-    return sum(math.prod(s) * 8 for s in sizes if s is not None) <= FOLD_LIMIT_BYTES
+    return sum(math.prod(s) * 8 for s in shapes if s is not None) <= FOLD_LIMIT_BYTES
 
 
 def _fold_shapes(graph: ir.Graph) -> None:
     for node in list(graph):
         if node.op_type == "Shape" and node.inputs[0] is not None and not node.outputs[0].is_graph_output():
-            sizes = _sizes(node.inputs[0])
-            if sizes is not None:
+            shape = sizes(node.inputs[0])
+            if shape is not None:
                 start, end = (node.attributes[k].as_int() if k in node.attributes else d for k, d in _ENDS)
-                _constant(graph, node.outputs[0], np.array(sizes[slice(start, end)], np.int64))
+                _constant(graph, node.outputs[0], np.array(shape[slice(start, end)], np.int64))
                 graph.remove(node, safe=True)
 
 
@@ -308,18 +294,3 @@ def _unique(name: str, taken: Counter[str] | Counter[str | None]) -> str:
         candidate, k = f"{name}_{k}", k + 1
     taken[candidate] += 1
     return candidate
-
-
-def _require_static(model: ir.Model) -> None:
-    open_values = [
-        f'{v.name} (of node "{n.name}", {n.op_type})'
-        for n in model.graph
-        for v in n.outputs
-        if _sizes(v) is None and v.name
-    ]
-    if open_values:
-        more = f" and {len(open_values) - 5} more" if len(open_values) > 5 else ""
-        raise UnsupportedError(
-            f"shapes depend on data: {', '.join(open_values[:5])}{more}",
-            hint="the memory of a device is planned before it runs: make these shapes fixed in the model",
-        )

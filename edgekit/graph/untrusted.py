@@ -2,18 +2,20 @@
 
     python -m edgekit.graph.untrusted FILE CAP_BYTES
 
-Nothing is allocated that the file only claims: sizes of tensors are added up from their dimensions first. A crash, a hang
-or an endless allocation kills this process and not edgekit.
+Nothing is allocated that the file only claims: sizes of tensors are added up from their dimensions first. A crash, a
+hang or an endless allocation kills this process and not edgekit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import resource
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ OWN_DOMAINS = ("", "ai.onnx")
 DYNAMIC_OPS = ("If", "Loop", "Scan", "SequenceMap", "Optional", "SequenceConstruct", "SequenceAt", "SplitToSequence")
 OLDEST_OPSET, NEWEST_OPSET = 7, 25
 NODE_LIMIT = 200_000
+FINDINGS_LIMIT = 50  # of each kind; the answer of this process stays small
+OLDEST_KEPT_OPSET, OPSET = 18, 20  # older graphs are brought to OPSET, so that rules know one form of each operator
 
 
 def main() -> None:
@@ -53,8 +57,42 @@ def inspect(content: bytes, folder: Path, cap_bytes: int) -> list[dict[str, str]
         return [_broken(f"is no ONNX file: {e}")]
     if not model.HasField("graph") or not model.graph.node:
         return [_broken("is no ONNX file: it holds no graph with nodes")]
-    found = list(_tensor_findings(model, folder, cap_bytes))
-    return found + list(_graph_findings(model))
+    found = list(islice(_tensor_findings(model, folder, cap_bytes), FINDINGS_LIMIT))
+    found += islice(_graph_findings(model), FINDINGS_LIMIT)
+    if not found:
+        _rehearse(model)
+    return found
+
+
+def standard_opset(model: Any) -> int:
+    """The version of the standard operators; 0 where the model names none."""
+    return next((o.version for o in model.opset_import if o.domain in OWN_DOMAINS), 0)
+
+
+def at_known_opset(model: Any) -> Any:
+    """The model with its local functions inlined, at opset 18 or newer. Raises what onnx's C++ raises."""
+    import onnx.inliner
+    import onnx.version_converter
+
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    if standard_opset(model) < OLDEST_KEPT_OPSET:
+        model = onnx.version_converter.convert_version(model, OPSET)
+    return model
+
+
+def _rehearse(model: Any) -> None:
+    """What C++ will do with the model in edgekit's own process is done here first: if it crashes, it crashes here.
+
+    What it raises is raised again over there, where it becomes a message.
+    """
+    import onnx.checker
+    import onnx.shape_inference
+
+    with contextlib.suppress(Exception):
+        model = at_known_opset(model)
+        onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+        onnx.checker.check_model(model)
 
 
 def tensors(model: Any) -> Iterator[Any]:
@@ -152,8 +190,7 @@ def _graph_findings(model: Any) -> Iterator[dict[str, str]]:
     if len(nodes) > NODE_LIMIT:
         yield _broken(f"has {len(nodes)} nodes; {NODE_LIMIT} are allowed")
         return
-    opsets = {o.domain: o.version for o in model.opset_import}
-    version = opsets.get("", opsets.get("ai.onnx", 0))
+    version = standard_opset(model)
     if not OLDEST_OPSET <= version <= NEWEST_OPSET:
         yield _unsupported(f"has opset {version}; {OLDEST_OPSET} to {NEWEST_OPSET} are read (export it again)")
     foreign = [n for n in nodes if n.domain not in OWN_DOMAINS and (n.domain, n.op_type) not in own]
