@@ -4,7 +4,7 @@ the HTML report say the same because both print these."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.words import (
@@ -139,6 +139,19 @@ def float_islands(document: Document) -> list[Document]:
     return [layer for layer in rows(document, "layers") if not layer.get("quantized")]
 
 
+def heaviest_layers(target: Document, limit: int) -> list[Document]:
+    """The layers with most memory, work or weights, at most `limit`, in the order of execution."""
+    layers = rows(target, "layers")
+    rankings = [_ranking(layers, figure) for figure in ("live_bytes", "macs", "weights_bytes")]
+    chosen = dict.fromkeys(index for place in zip(*rankings, strict=True) for index in place)
+    return [layers[index] for index in sorted(list(chosen)[:limit])]
+
+
+def _ranking(layers: list[Document], figure: str) -> list[int]:
+    """Indices of `layers`, the largest `figure` first."""
+    return sorted(range(len(layers)), key=lambda index: -(number(layers[index].get(figure)) or 0.0))
+
+
 def layer_mood(sqnr_db: float | None) -> str:
     if sqnr_db is None:
         return PLAIN
@@ -149,7 +162,7 @@ def target_facts(target: Document) -> list[Fact]:
     """One entry of a profile document's `targets`."""
     peak = part(target, "peak")
     facts = [
-        verdict_fact(target),
+        replace(verdict_fact(target), label="verdict"),
         Fact("memory", _need(target, "ram_bytes", "ram_available_bytes"), "the whole process"),
         Fact("of it activations", _bounds(target, "arena_bytes"), _peak(peak)),
         Fact("storage", _need(target, "flash_bytes", "flash_available_bytes"), f"with {clean(target.get('runtime'))}"),
@@ -159,14 +172,15 @@ def target_facts(target: Document) -> list[Fact]:
     ]
     unknown = texts(target, "unknown")
     if unknown:
-        facts.append(Fact("not known", clean(", ".join(unknown)), mood=WARN))
+        facts.append(Fact("not known", clean("; ".join(unknown), 500), mood=WARN))
     return facts
 
 
 def verdict_fact(target: Document) -> Fact:
     verdict = clean(target.get("verdict"))
-    reasons = "; ".join(clean(reason) for reason in texts(target, "reasons"))
-    return Fact(clean(target.get("target")), verdict, reasons, _MOODS.get(verdict, PLAIN))
+    mood = _MOODS.get(verdict, PLAIN)
+    reasons = "" if mood == GOOD else "; ".join(clean(reason) for reason in texts(target, "reasons"))
+    return Fact(clean(target.get("target")), verdict, reasons, mood)
 
 
 def _estimate(target: Document) -> str:
@@ -177,6 +191,8 @@ def _estimate(target: Document) -> str:
 def _bounds(document: Document, name: str) -> str:
     bounds = part(document, name)
     lower, upper = size(bounds.get("lower")), size(bounds.get("upper"))
+    if upper == UNKNOWN:
+        return f"at least {lower}" if lower != UNKNOWN else UNKNOWN
     return lower if lower == upper else f"{lower} to {upper}"
 
 
@@ -198,9 +214,8 @@ def deployment_facts(document: Document) -> list[Fact]:
     previous = document.get("previous")
     done = "active" if document.get("activated") else "planned only: nothing was sent"
     facts = [
-        Fact("device", device_name(document), f"target {clean(document.get('target'))}"),
         Fact("release", _id(document.get("release")), done, GOOD if document.get("activated") else WARN),
-        Fact("before", _id(previous) if previous else "nothing"),
+        Fact("before it", _id(previous) if previous else "nothing"),
         sent_fact(document),
         Fact("on the board", size(document.get("release_bytes")), "unpacked"),
     ]
@@ -211,8 +226,7 @@ def deployment_facts(document: Document) -> list[Fact]:
 
 def sent_fact(document: Document) -> Fact:
     files = f"{document.get('blobs_sent')} of {document.get('blobs_total')} files"
-    amount = f"{size(document.get('bytes_sent'))} of {size(document.get('bytes_total'))}"
-    return Fact("sent", f"{files}, {amount}", "compressed")
+    return Fact("sent", f"{files}, {size(document.get('bytes_sent'))}", "as transferred, the rest was there already")
 
 
 def _id(release: object) -> str:
@@ -226,7 +240,9 @@ def golden_fact(document: Document) -> Fact:
     if not golden.get("checked") or error is None:
         return Fact("outputs", "not checked", "no golden data in the release", WARN)
     bound = f"largest difference {small(error)}, allowed {small(tolerance)}"
-    if tolerance is not None and error <= tolerance:
+    if tolerance is None:
+        return Fact("outputs", "finite", f"{bound}: the model has no tolerance", WARN)
+    if error <= tolerance:
         return Fact("outputs", "equal to this machine's", bound, GOOD)
     return Fact("outputs", "WRONG on the board", bound, BAD)
 
@@ -236,43 +252,47 @@ def benchmark_facts(document: Document) -> list[Fact]:
     threads = number(board.get("threads"))
     with_threads = f"{clean(runtime.get('name'))} {clean(runtime.get('version'))}"
     return [
-        Fact("device", device_name(document), clean(board.get("model") or "")),
-        Fact("release", _id(document.get("release"))),
-        Fact("runtime", with_threads, plural(int(threads), "thread") if threads else ""),
         trust_fact(document),
         golden_fact(document),
         *timing_facts(document),
         Fact("memory", size(document.get("peak_rss_bytes")), "highest resident size of the process"),
+        Fact("release", _id(document.get("release"))),
+        Fact("runtime", with_threads, plural(int(threads), "thread") if threads else ""),
+        Fact("board", clean(board.get("model") or board.get("cpu") or UNKNOWN), clean(board.get("kernel") or "")),
     ]
 
 
 def trust_fact(document: Document) -> Fact:
     reasons = [clean(reason) for reason in texts(document, "reasons")]
     if document.get("emulated"):
-        return Fact("figures", EMULATED, "; ".join(r for r in reasons if r != EMULATED), WARN)
+        return Fact("figures", EMULATED, mood=WARN)
     if document.get("trusted"):
         return Fact("figures", "trusted", mood=GOOD)
     return Fact("figures", "NOT trusted", "; ".join(reasons), WARN)
 
 
 def timing_facts(document: Document) -> list[Fact]:
+    """Latencies and load time; of an emulated board in brackets, for they mean nothing."""
     names = {"min": "min_s", "p90": "p90_s", "p99": "p99_s", "p99.9": "p999_s", "max": "max_s"}
     spread = [
         f"{name} {duration(document[key])}" for name, key in names.items() if number(document.get(key)) is not None
     ]
-    steady = part(document, "warmup").get("steady")
-    runs = number(document.get("runs")) or 0
-    note = plural(int(runs), "run") + ("" if steady else ", never steady")
-    return [
+    facts = [
         Fact("latency p50", duration(document.get("p50_s")), ", ".join(spread)),
-        Fact("of windows", duration(document.get("median_of_windows_s")), f"{note}; {_outliers(document)}"),
+        Fact("windows p50", duration(document.get("median_of_windows_s")), f"median of them; {_runs(document)}"),
         Fact("load", duration(document.get("load_s")), f"first run {duration(document.get('first_s'))}"),
     ]
+    return [_meaningless(fact) for fact in facts] if document.get("emulated") else facts
 
 
-def _outliers(document: Document) -> str:
-    outliers = number(document.get("outliers")) or 0
-    return f"{plural(int(outliers), 'run')} took more than three medians"
+def _meaningless(fact: Fact) -> Fact:
+    return replace(fact, value=f"({fact.value})", detail=f"meaningless: emulated; {fact.detail}", mood=WARN)
+
+
+def _runs(document: Document) -> str:
+    runs, outliers = number(document.get("runs")) or 0, number(document.get("outliers")) or 0
+    steady = "" if part(document, "warmup").get("steady") else ", never steady"
+    return f"{plural(int(runs), 'run')}{steady}, {int(outliers)} longer than three medians"
 
 
 def summary_facts(documents: Mapping[str, Document]) -> list[Fact]:
@@ -300,7 +320,7 @@ def _benchmark(documents: Mapping[str, Document]) -> Document:
 def _fits(target: Document) -> Fact:
     verdict = verdict_fact(target)
     need = f"needs {_bounds(target, 'ram_bytes')} of {size(target.get('ram_available_bytes'))} memory"
-    detail = "; ".join(text for text in (need, verdict.detail if verdict.mood != GOOD else "") if text)
+    detail = "; ".join(text for text in (need, verdict.detail) if text)
     return Fact(f"on {verdict.label}", verdict.value, detail, verdict.mood)
 
 
@@ -319,7 +339,12 @@ def _speed(document: Document) -> Fact:
     trust = trust_fact(document)
     if document.get("emulated"):
         return Fact("speed", "not measured", trust.value, trust.mood)
-    return Fact("speed", f"p50 {duration(document.get('p50_s'))}", f"{trust.value} {trust.detail}".strip(), trust.mood)
+    return Fact(
+        "speed",
+        f"p50 {duration(document.get('p50_s'))}",
+        ": ".join(text for text in (trust.value, trust.detail) if text),
+        trust.mood,
+    )
 
 
 def _stored(status: Document) -> Fact:

@@ -1,60 +1,63 @@
-"""JSON documents (docs/json.md) → tables on a terminal, good to read from 80 columns on. Names of layers, apps and devices
-come from outside: they are printed as plain text, without control characters and never as markup."""
+"""JSON documents (docs/json.md) → tables on a terminal, good to read from 80 columns on.
+
+Names of layers, apps and devices come from outside: they are printed as plain text, without control characters and
+never as markup. What a table says of a document is decided in facts.py, which the HTML report prints too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from edgekit.report import facts as say
 from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.facts import BAD, GOOD, PLAIN, WARN, Fact
-from edgekit.report.words import clean, count, decibel, duration, number, plural, shape, size
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from edgekit.report.words import clean, count, decibel, duration, number, shape, size
 
 _STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red", PLAIN: ""}
-MAX_ISLANDS = 8
+MAX_LAYERS = 8
 MAX_STEPS = 30
 
 
 def conversion_table(document: Document, console: Console) -> None:
-    """What `edgekit convert` made: accuracy, size, the worst layers, what stayed float, warnings."""
-    files = [str(file) for file in part(document, "artifacts").values() if file]
-    _facts(f"{clean(document.get('name'))} → {_out(document)}", say.conversion_facts(document), console)
+    """What `edgekit convert` made: accuracy, size, the worst layers, what stayed float and why, warnings."""
+    _title(clean(document.get("name")), clean(document.get("precision")), console)
+    _facts(say.conversion_facts(document), console)
     _worst(document, console)
     _islands(document, console)
-    _warnings(texts(document, "warnings"), console)
-    _note(f"wrote {', '.join(clean(file) for file in files)} in {duration(document.get('seconds'))}", console)
+    for warning in texts(document, "warnings"):
+        _line(f"warning: {clean(warning, 500)}", "yellow", console)
+    files = ", ".join(clean(file) for file in part(document, "artifacts").values() if file)
+    _line(f"wrote {files} to {clean(document.get('out'))} in {duration(document.get('seconds'))}", "dim", console)
 
 
-def profile_table(document: Document, console: Console) -> None:
-    """Whether a model fits its targets, what it needs there, and its heaviest layers."""
+def profile_table(document: Document, console: Console, *, all_layers: bool = False) -> None:
+    """Whether a model fits each target and what it needs there; then its layers, by default the heaviest."""
     for target in rows(document, "targets"):
-        _facts(
-            f"{clean(document.get('model'))} on {clean(target.get('target'))} (estimated)",
-            say.target_facts(target),
-            console,
-        )
-        _heaviest(target, console)
+        _title(f"{clean(document.get('model'))} on {clean(target.get('target'))}", "estimated, not measured", console)
+        _facts(say.target_facts(target), console)
+    for target in rows(document, "targets")[:1]:  # the others run the same layers
+        _profiled_layers(target, console, all_layers)
 
 
 def deployment_table(document: Document, console: Console) -> None:
-    """What `edgekit deploy` did or, with --dry-run, would do; then the benchmark."""
-    _facts(f"{clean(document.get('app'))} → {say.device_name(document)}", say.deployment_facts(document), console)
+    """What `edgekit deploy` did or, with --dry-run, would do; then the benchmark if there is one."""
+    _title(f"{clean(document.get('app'))} → {say.device_name(document)}", clean(document.get("target")), console)
     steps = rows(document, "steps")
-    table = _columns("step", "what", "time>")
+    table = _columns("step", ">time", "what")
     for step in steps[:MAX_STEPS]:
-        took = number(step.get("seconds"))
-        _row(
-            table, console, clean(step.get("name"), 24), clean(step.get("what")), "" if took is None else duration(took)
-        )
+        took = "–" if number(step.get("seconds")) is None else duration(step["seconds"])
+        _row(table, console, clean(step.get("name"), 24), took, clean(step.get("what")))
     _print_rows(table, console, left_out=len(steps) - MAX_STEPS)
+    _facts(say.deployment_facts(document), console)
     if document.get("use"):
-        _note("use it on the board:", console)
-        console.print(_text(clean(document["use"], 1000), "cyan", console), soft_wrap=True)
+        _line("use it there:", "dim", console)
+        console.print(_text(f"  {clean(document['use'], 2000)}", "cyan", console), soft_wrap=True)  # one line, to copy
     if part(document, "benchmark"):
         console.print()
         benchmark_table(part(document, "benchmark"), console)
@@ -62,104 +65,90 @@ def deployment_table(document: Document, console: Console) -> None:
 
 def benchmark_table(document: Document, console: Console) -> None:
     """What was measured on a board, whether it can be trusted, and whether the outputs are right."""
-    found = [_meaningless(fact) if document.get("emulated") else fact for fact in say.timing_facts(document)]
-    timings = {fact.label: fact for fact in found}
-    shown = [timings.get(fact.label, fact) for fact in say.benchmark_facts(document)]
-    _facts(f"{clean(document.get('app'))} measured on {say.device_name(document)}", shown, console)
-
-
-def _meaningless(fact: Fact) -> Fact:
-    return Fact(fact.label, f"({fact.value})", "meaningless: emulated", WARN)
+    _title(f"{clean(document.get('app'))} on {say.device_name(document)}", "measured", console)
+    _facts(say.benchmark_facts(document), console)
 
 
 def status_table(document: Document, console: Console) -> None:
     """What edgekit has on a board."""
-    table = _columns("app", "release", "", "model", "size>", title=f"{say.device_name(document)}")
+    _title(say.device_name(document), "", console)
+    table = _columns("app", "release", "", "model", ">size")
     for app in rows(document, "apps"):
         for release in rows(app, "releases"):
-            marks = ", ".join(role for role in ("current", "previous", "trial") if app.get(role) == release.get("id"))
-            words = (clean(app.get("app"), 40), clean(release.get("id"))[:12], marks, clean(release.get("model"), 40))
+            roles = ", ".join(role for role in ("current", "previous", "trial") if app.get(role) == release.get("id"))
+            words = clean(app.get("app"), 40), clean(release.get("id"))[:12], roles, clean(release.get("model"), 40)
             _row(table, console, *words, size(release.get("bytes")))
-    if table.row_count:
-        console.print(table)
-    else:
-        _note(f"{say.device_name(document)}: nothing deployed", console)
-    _note(f"{size(document.get('store_bytes'))} in use, {size(document.get('free_bytes'))} free", console)
+    if not table.row_count:
+        _line("nothing is deployed here yet: `edgekit deploy` brings a model", "", console)
+    _print_rows(table, console)
+    _line(f"{size(document.get('store_bytes'))} in use, {size(document.get('free_bytes'))} free", "dim", console)
 
 
 def summary_table(documents: Mapping[str, Document], console: Console) -> None:
-    """The whole way of a model in one table. Keys: convert, profile, deploy, redeploy, bench, status; any may be missing."""
+    """The way of a model in one table. Keys: convert, profile, deploy, redeploy, bench, status; any may be missing."""
     name = clean(documents.get("convert", {}).get("name") or "")
-    _facts(f"summary of {name}" if name else "summary", say.summary_facts(documents), console)
-
-
-def _out(document: Document) -> str:
-    return clean(document.get("out") or "build", 60)
+    title = _text(f"{name}: summary" if name else "summary", "bold", console)
+    table = Table(title=title, title_justify="left", box=box.ROUNDED, show_header=False)
+    console.print(_fill(table, say.summary_facts(documents), console))
 
 
 def _worst(document: Document, console: Console) -> None:
-    worst = say.worst_layers(document)
-    table = _columns("layers with most noise", "op", "SQNR>")
-    for layer in worst:
+    table = _columns("layers with most noise", "op", ">SQNR")
+    for layer in say.worst_layers(document):
         mood = say.layer_mood(number(layer.get("sqnr_db")))
-        style = _STYLES[mood] if mood != GOOD else ""
-        words = (clean(layer.get("name"), 60), clean(layer.get("op"), 24), decibel(layer.get("sqnr_db")))
-        _row(table, console, *words, style=style)
+        words = clean(layer.get("name"), 60), clean(layer.get("op"), 24), decibel(layer.get("sqnr_db"))
+        _row(table, console, *words, style="" if mood == GOOD else _STYLES[mood])
     _print_rows(table, console)
 
 
 def _islands(document: Document, console: Console) -> None:
     islands = say.float_islands(document)
     table = _columns("stays float", "op", "why")
-    for layer in islands[:MAX_ISLANDS]:
-        words = (clean(layer.get("name"), 60), clean(layer.get("op"), 24), clean(layer.get("reason") or ""))
-        _row(table, console, *words)
-    _print_rows(table, console, left_out=len(islands) - MAX_ISLANDS)
+    for layer in islands[:MAX_LAYERS]:
+        why = clean(layer.get("reason") or "no reason given")
+        _row(table, console, clean(layer.get("name"), 60), clean(layer.get("op"), 24), why)
+    _print_rows(table, console, left_out=len(islands) - MAX_LAYERS)
 
 
-def _heaviest(target: Document, console: Console, limit: int = 5) -> None:
-    layers = sorted(rows(target, "layers"), key=lambda layer: number(layer.get("macs")) or 0.0, reverse=True)
-    table = _columns("heaviest layers", "op", "MACs>", "weights>", "output", "live>")
-    for layer in layers[:limit]:
-        words = (clean(layer.get("name"), 60), clean(layer.get("op"), 24), count(layer.get("macs")))
-        rest = (size(layer.get("weights_bytes")), shape(layer.get("output_shape")), size(layer.get("live_bytes")))
-        _row(table, console, *words, *rest)
-    _print_rows(table, console)
+def _profiled_layers(target: Document, console: Console, all_layers: bool) -> None:
+    layers = rows(target, "layers")
+    shown = layers if all_layers else say.heaviest_layers(target, MAX_LAYERS)
+    peak = max((number(layer.get("live_bytes")) or 0.0 for layer in layers), default=0.0)
+    table = _columns("layer" if len(shown) == len(layers) else "heaviest layers", "op", ">MACs", ">weights", ">live")
+    table.add_column("output", overflow="fold")
+    for layer in shown:
+        words = clean(layer.get("name"), 60), clean(layer.get("op"), 24), count(layer.get("macs"))
+        sizes = size(layer.get("weights_bytes")), size(layer.get("live_bytes")), shape(layer.get("output_shape"))
+        _row(table, console, *words, *sizes, style="yellow" if peak and layer.get("live_bytes") == peak else "")
+    _print_rows(table, console, left_out=len(layers) - len(shown))
 
 
-def _warnings(warnings: Sequence[str], console: Console) -> None:
-    for warning in warnings:
-        console.print(_text(f"warning: {clean(warning, 500)}", "yellow", console))
+def _title(name: str, remark: str, console: Console) -> None:
+    console.print(_text(name, "bold", console) + _text(f"  {remark}", "dim", console))
 
 
-def _facts(title: str, facts: Iterable[Fact], console: Console) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _facts(facts: Iterable[Fact], console: Console) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    console.print(_indented(_fill(table, facts, console)))
 
-    table = Table(title=_text(title, "bold", console), title_justify="left", box=box.ROUNDED, show_header=False)
+
+def _fill(table: Table, facts: Iterable[Fact], console: Console) -> Table:
+    """One row a fact: its label, its value in the colour of its mood and, quieter, its detail."""
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for fact in facts:
-        value = Text("\n" if fact.detail else "").join(
-            [_text(fact.value, _STYLES[fact.mood], console)]
-            + ([_text(fact.detail, "dim", console)] if fact.detail else [])
-        )
+        detail = f"  {fact.detail}" if fact.detail else ""
+        value = _text(fact.value, _STYLES[fact.mood], console) + _text(detail, "dim", console)
         table.add_row(_text(fact.label, "", console), value)
-    console.print(table)
+    return table
 
 
-def _columns(*names: str, title: str = "") -> Table:
-    """A table without a frame; a name that ends with ">" is a column of figures."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left", title_style="bold")
-    for name in names:
-        figures = name.endswith(">")
-        table.add_column(
-            name.removesuffix(">"), justify="right" if figures else "left", no_wrap=figures, overflow="fold"
-        )
+def _columns(*headings: str) -> Table:
+    """A table without a frame; a heading that begins with ">" is of figures, at the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        right = heading.startswith(">")
+        table.add_column(heading.lstrip(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
     return table
 
 
@@ -169,18 +158,20 @@ def _row(table: Table, console: Console, *words: str, style: str = "") -> None:
 
 def _print_rows(table: Table, console: Console, *, left_out: int = 0) -> None:
     if table.row_count:
-        console.print(table)
+        console.print(Padding(table, (1, 0, 0, 2)))
     if left_out > 0:
-        _note(f"… and {plural(left_out, 'more')}", console)
+        _line(f"{left_out} more in the JSON document (--json)", "dim", console)
 
 
-def _note(text: str, console: Console) -> None:
-    console.print(_text(text, "dim", console))
+def _line(text: str, style: str, console: Console) -> None:
+    console.print(_indented(_text(text, style, console)))
 
 
-def _text(text: str, style: str, console: Console):  # type: ignore[no-untyped-def]
+def _indented(what: Table | Text) -> Padding:
+    return Padding(what, (0, 0, 0, 2))
+
+
+def _text(text: str, style: str, console: Console) -> Text:
     """Plain text in a style; what the terminal's encoding cannot show becomes "?"."""
-    from rich.text import Text
-
     encoding = console.encoding or "utf-8"
     return Text(text.encode(encoding, "replace").decode(encoding), style=style)

@@ -12,7 +12,9 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})  # controls, dir
 
 
 def clean(value: Any, limit: int = 200) -> str:
-    """A name or text from outside as one line of at most `limit` visible characters."""
+    """A name or text from outside as one line of at most `limit` visible characters; None is "unknown"."""
+    if value is None:
+        return UNKNOWN
     shown = "".join(" " if c in "\t\n\r" else c for c in str(value) if _is_visible(c))
     text = " ".join(shown.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
