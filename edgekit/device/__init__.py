@@ -80,7 +80,8 @@ def parse_address(text: str) -> Address:
     user, host, port = match.group("user", "host", "port") if match else (None, "", None)
     wrong = [part for part in (user or "", host) if part.startswith("-") or not part.isprintable()]
     if not host or wrong or (port is not None and not 0 < int(port) < 65536):
-        raise UsageError(f'host "{printable(text.encode())}" is not an address', hint=f"allowed: {_ADDRESS_MEANS}")
+        shown = re.sub(r":.*@", ":***@", printable(text.encode()), flags=re.DOTALL)  # it may be a password
+        raise UsageError(f'host "{shown}" is not an address', hint=f"allowed: {_ADDRESS_MEANS}")
     return Address(host.strip("[]"), user, int(port) if port else None)
 
 

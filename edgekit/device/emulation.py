@@ -52,12 +52,16 @@ def registered(arch: str) -> bool:
     return "enabled" in lines and "F" in flags
 
 
+def _update_binfmts(arch: str) -> None:
+    if shutil.which("update-binfmts"):
+        subprocess.run(["update-binfmts", "--enable", f"qemu-{arch}"], capture_output=True)
+
+
 def register(arch: str) -> None:
     """Mounts binfmt_misc if need be, and enters QEMU there: by Debian's tool, else by hand. Needs root."""
     if not (BINFMT / "register").exists():
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)], capture_output=True)
-    if shutil.which("update-binfmts"):
-        subprocess.run(["update-binfmts", "--enable", f"qemu-{arch}"], capture_output=True)
+    _update_binfmts(arch)
     if registered(arch):
         return
     interpreter, flags = shutil.which(f"qemu-{arch}-static") or "", b"F"

@@ -65,7 +65,10 @@ def _lookup(file: Path, host: str) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return dict(paramiko.SSHConfig.from_text(_with_includes(file, file.parent)).lookup(host))
+        found = dict(paramiko.SSHConfig.from_text(_with_includes(file, file.parent)).lookup(host))
+        if not 0 < int(found.get("port", 22)) < 65536:
+            raise ValueError(f"Port {found['port']} of {host} is not a port")
+        return found
     except (OSError, ValueError, ImportError, paramiko.SSHException, paramiko.CouldNotCanonicalize) as e:
         hint = "edgekit understands Host, HostName, User, Port, IdentityFile, IdentitiesOnly and Include of it"
         raise UsageError(f"{file}: {e}", hint=hint) from e
@@ -78,6 +81,8 @@ def _with_includes(file: Path, folder: Path, depth: int = 0) -> str:
     lines = []
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         word, *patterns = line.replace("=", " ", 1).split() or [""]
+        if word.lower() == "match" and "exec" in (pattern.lower().lstrip("!") for pattern in patterns):
+            raise ValueError("Match exec is not supported")
         if word.lower() != "include":
             lines.append(line)
             continue

@@ -236,9 +236,9 @@ def _agent_keys() -> tuple[Any, ...]:
 def _load(path: Path) -> tuple[Any, str]:
     try:
         return paramiko.PKey.from_path(path), ""
-    except paramiko.PasswordRequiredException:
+    except (paramiko.PasswordRequiredException, TypeError):  # TypeError: of the cryptography package, for the same
         return _load_encrypted(path)
-    except (*_LINK_ERRORS, ValueError, TypeError, UnknownKeyType) as e:
+    except (*_LINK_ERRORS, ValueError, UnknownKeyType) as e:
         return None, f"not a usable key file: {printable(str(e).encode()) or type(e).__name__}"
 
 
@@ -247,6 +247,6 @@ def _load_encrypted(path: Path) -> tuple[Any, str]:
         return None, "needs its passphrase: add it to ssh-agent"
     passphrase = getpass.getpass(f"passphrase of {path}: ", stream=sys.stderr)
     try:
-        return paramiko.PKey.from_path(path, passphrase=passphrase.encode()), ""
+        return paramiko.PKey.from_path(path, passphrase.encode()), ""
     except (*_LINK_ERRORS, ValueError, TypeError) as e:
         raise UsageError(f"{path}: wrong passphrase, or damaged", hint="try again, or use ssh-agent") from e

@@ -16,7 +16,22 @@ from edgekit.device.local import LocalDevice
 from edgekit.errors import ConnectionFailed
 
 WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
-NASTY = ["", "a b", "it's", 'say "x"', "$(id)", "`id`", "a\nb\n", "-n", "*", "\\", "${HOME}", "!!", ";exit 9", "é\u202e"]
+NASTY = [
+    "",
+    "a b",
+    "it's",
+    'say "x"',
+    "$(id)",
+    "`id`",
+    "a\nb\n",
+    "-n",
+    "*",
+    "\\",
+    "${HOME}",
+    "!!",
+    ";exit 9",
+    "é\u202e",
+]
 
 
 @pytest.fixture(params=["local", "ssh"])
