@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import re
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,12 +48,43 @@ def export(spec: ModelSpec) -> Exported:
     module.eval()
     try:
         with torch.no_grad():
+            examples = (inputs, _other_inputs(inputs))
+            answers = [_answers(spec, module, given) for given in examples]  # a broken model is found before exporting
             model = _exported(spec, module, inputs)
-            error = max(_difference(model, module, given) for given in (inputs, _other_inputs(inputs)))
+            error = max(_difference(model, *pair) for pair in zip(examples, answers, strict=True))
     finally:
         for child, training in modes.items():
             child.training = training
     return Exported(model, error, OPSET)
+
+
+def _answers(spec: ModelSpec, module: Any, inputs: tuple[Any, ...]) -> list[np.ndarray]:
+    """What PyTorch answers; ModelError where the model itself fails, or answers with NaN."""
+    try:
+        answers = [t.detach().cpu().numpy() for t in _tensors(module(*inputs))]
+    except Exception as e:
+        raise ModelError(
+            f"{spec.name} fails on its example inputs: {type(e).__name__}: {_line(str(e))}{_place(e)}",
+            hint="check that example_inputs are the arguments of forward(), in a tuple",
+        ) from e
+    if not answers:
+        raise ModelError(f"{spec.name} answers without a tensor", hint="return a tensor, or a tuple or dict of them")
+    if not all(np.isfinite(a).all() for a in answers):
+        raise ModelError(f"{spec.name} answers with NaN or infinity", hint="check its weights and example inputs")
+    return answers
+
+
+def _place(error: Exception) -> str:
+    """` (net.py:12)`: the last line outside of PyTorch that led to the error, if there is one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [f for f in frames[1:] if "/torch/" not in f.filename]
+    return f" ({outside[-1].filename}:{outside[-1].lineno})" if outside else ""
+
+
+def _line(text: str) -> str:
+    """The first line that says something, without colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return next((line.strip()[:300] for line in plain.splitlines() if line.strip()), "")
 
 
 def _exported(spec: ModelSpec, module: Any, inputs: tuple[Any, ...]) -> ir.Model:
@@ -95,13 +127,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _reason(error: Exception) -> str:
     """The innermost cause in one or two lines, with the user's line of code where the exporter names it."""
     causes = [c for c in _causes(error) if str(c).strip()]
+    if not causes:
+        return type(error).__name__
     inner = causes[-1]
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(inner)).strip()
-    first = next(line.strip() for line in plain.splitlines() if line.strip())
     texts = "\n".join(str(c) for c in causes)
     lines = [m for m in re.findall(r'File "([^"]+)", line (\d+)', texts) if "/torch/" not in m[0]]
     place = f" ({lines[-1][0]}:{lines[-1][1]})" if lines else ""
-    return f"{type(inner).__name__}: {first[:300]}{place}"
+    return f"{type(inner).__name__}: {_line(str(inner))}{place}"
 
 
 def _other_inputs(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -117,21 +149,23 @@ def _other_inputs(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def _difference(model: ir.Model, module: Any, inputs: tuple[Any, ...]) -> float:
+def _difference(model: ir.Model, inputs: tuple[Any, ...], wanted: list[np.ndarray]) -> float:
     """Largest absolute difference over the outputs; ModelError when it is more than rounding."""
     from edgekit.graph.evaluation import Predictor
     from edgekit.graph.save import to_bytes
 
-    wanted = [t.detach().numpy() for t in _tensors(module(*inputs))]
-    given = [t.detach().numpy() for t in _tensors(inputs)]
+    given = [t.detach().cpu().numpy() for t in _tensors(inputs)]
     names = [v.name or "" for v in model.graph.inputs]
     if len(names) != len(given):
         raise ModelError(f"the exported graph has inputs {names}, the example has {len(given)} tensors")
     got = Predictor(to_bytes(model)).run(dict(zip(names, given, strict=True)))
+    if [a.shape for a in got] != [a.shape for a in wanted]:
+        shapes = f"{[list(a.shape) for a in got]} instead of {[list(a.shape) for a in wanted]}"
+        raise ModelError(f"the exported graph answers in the shapes {shapes}", hint="return tensors only, each once")
     differences = [_largest(a, b) for a, b in zip(wanted, got, strict=True)]
     for value, reference, difference in zip(model.graph.outputs, wanted, differences, strict=True):
-        reach = float(np.ptp(reference)) if reference.size else 0.0
-        if not difference <= TOLERANCE * max(reach, float(np.abs(reference).max(initial=0.0)), 1e-6):
+        reach = float(np.abs(reference.astype(np.float64)).max(initial=1e-6))
+        if not difference <= TOLERANCE * reach:
             raise ModelError(
                 f'output "{value.name}" of the exported graph differs from PyTorch by {difference:.3g}',
                 hint="the model has randomness or state in its forward pass, or the exporter has a bug",
@@ -140,8 +174,6 @@ def _difference(model: ir.Model, module: Any, inputs: tuple[Any, ...]) -> float:
 
 
 def _largest(a: np.ndarray, b: np.ndarray) -> float:
-    if not np.isfinite(a).all():
-        raise ModelError("the model's own output holds NaN or infinity", hint="check its weights and example inputs")
     return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
 
 
