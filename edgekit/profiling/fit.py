@@ -16,6 +16,7 @@ from edgekit.errors import UnsupportedError, did_you_mean
 from edgekit.profiling import memory
 from edgekit.profiling.macs import count_macs
 from edgekit.profiling.memory import Network
+from edgekit.profiling.order import best_order
 from edgekit.target import Target
 
 ALIGNMENT_BYTES = 64
@@ -121,12 +122,14 @@ def profile_model(model: ir.Model, file_bytes: int, target: Target, runtime: str
     if chosen not in target.runtimes:
         raise UnsupportedError(f"{target.id} has no runtime {chosen!r}", hint=did_you_mean(chosen, target.runtimes))
     network = memory.read_network(model, float_border=chosen not in INT_RUNTIMES)
-    order = memory.best_order(network)
-    arena = _arena(network, order.order)
+    order = best_order(network)
+    arena = _arena(network, order.lower_bytes)
     macs = count_macs(model)
     unknown = [f"latency: no calibrated cost of {chosen} on {target.clusters[0].core.id}"]
     unknown += [f"MACs of {op}" for op in macs.unknown]
-    unknown += [] if order.exact else ["the best order of execution: too many to search"]
+    unknown += (
+        [] if order.exact else ["the best order of execution: too many to search; the lower bound is below all of them"]
+    )
     ram, flash = _needs(network, file_bytes, chosen, arena, unknown)
     available = int(target.usable_ram_bytes * (1 - target.headroom))
     storage = target.storage_bytes
@@ -152,11 +155,10 @@ def profile_model(model: ir.Model, file_bytes: int, target: Target, runtime: str
     )
 
 
-def _arena(network: Network, order: tuple[int, ...]) -> Bounds:
+def _arena(network: Network, lower: int) -> Bounds:
     """Lower: best order, elementwise layers in place. Upper: the order given, every tensor aligned."""
-    given = memory.peak(network)
-    aligned = [_aligned(network, live) for live in memory.live_tensors(network)]
-    return Bounds(memory.in_place_peak(network, order).bytes, max(aligned, default=given.bytes))
+    aligned = (_aligned(network, live) for live in memory.live_tensors(network))
+    return Bounds(lower, max(aligned, default=memory.peak(network).bytes))
 
 
 def _aligned(network: Network, live: tuple[int, ...]) -> int:

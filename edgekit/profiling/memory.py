@@ -1,5 +1,4 @@
-"""Which tensors live when: the layers of a float or QDQ graph, the memory their activations need in the order given,
-and in the best order.
+"""Which tensors live when: the layers of a float or QDQ graph and the memory their activations need in an order.
 
 A QDQ graph is read as an integer runtime executes it: Q and DQ nodes are no layers, a value between them is one int8
 tensor. Nodes that only change a shape share the bytes of their input. Weights are not activations.
@@ -7,7 +6,6 @@ tensor. Nodes that only change a shape share the bytes of their input. Weights a
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,6 @@ VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 UNARY = ("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid")
 IN_PLACE = (*UNARY, "Add", "Sub", "Mul", "Div")
 STORAGE_NODES = ("QuantizeLinear", "DequantizeLinear")
-STATE_LIMIT = 20_000  # of the search for the best order; real networks are chains with few branches and need far fewer
 
 
 @dataclass(frozen=True)
@@ -95,41 +92,6 @@ def peak(network: Network, order: Sequence[int] | None = None) -> Peak:
     return max(found, key=lambda p: p.bytes, default=Peak(0, 0, ()))
 
 
-@dataclass(frozen=True)
-class BestOrder:
-    """The order with the lowest peak that was found; `exact` when no order can have a lower one."""
-
-    order: tuple[int, ...]
-    exact: bool
-
-
-def best_order(network: Network) -> BestOrder:
-    """The execution order with the lowest peak.
-
-    Best-first search over sets of finished layers (the live tensors depend on nothing else), exact up to STATE_LIMIT
-    sets; beyond that the order given is returned and `exact` is False. The idea is that of dynamic programming over
-    down-sets of the graph, as in "Ordering chaos" (arXiv 2003.02369).
-    """
-    needs, users = _dependencies(network)
-    start: tuple[int, int, tuple[int, ...]] = (0, 0, ())
-    queue, settled = [start], set()
-    everything = (1 << len(network.layers)) - 1
-    while queue:
-        height, done, order = heapq.heappop(queue)
-        if done == everything:
-            return BestOrder(order, True)
-        if done in settled:
-            continue
-        settled.add(done)
-        if len(settled) > STATE_LIMIT:
-            return BestOrder(tuple(range(len(network.layers))), False)
-        for i, need in enumerate(needs):
-            if not done >> i & 1 and need & done == need:
-                step = _step_bytes(network, users, done, i)
-                heapq.heappush(queue, (max(height, step), done | 1 << i, (*order, i)))
-    return BestOrder((), True)
-
-
 def in_place_peak(network: Network, order: Sequence[int]) -> Peak:
     """The peak when elementwise layers write over an input that dies in them: what the best runtime can do."""
     last = _last_uses(network, order)
@@ -151,30 +113,6 @@ def _bytes(network: Network, live: Sequence[int]) -> int:
 
 def _last_uses(network: Network, order: Sequence[int]) -> dict[int, int]:
     return {t: step for step, index in enumerate(order) for t in network.layers[index].inputs}
-
-
-def _dependencies(network: Network) -> tuple[list[int], dict[int, int]]:
-    """For each layer the layers that must come before, for each tensor the layers that read it, as bit sets."""
-    made_by = {t: i for i, layer in enumerate(network.layers) for t in layer.outputs}
-    needs = [
-        sum({1 << made_by[t] for t in layer.inputs if t in made_by and made_by[t] != i})
-        for i, layer in enumerate(network.layers)
-    ]
-    users: dict[int, int] = {}
-    for i, layer in enumerate(network.layers):
-        for t in layer.inputs:
-            users[t] = users.get(t, 0) | 1 << i
-    return needs, users
-
-
-def _step_bytes(network: Network, users: dict[int, int], done: int, index: int) -> int:
-    """Live bytes while layer `index` runs after the layers in `done`."""
-    layer = network.layers[index]
-    made = {t for i, other in enumerate(network.layers) if done >> i & 1 for t in other.outputs} | set(network.inputs)
-    alive = {t for t in made if t in network.outputs or users.get(t, 0) & ~done}
-    if not done:
-        alive |= set(network.inputs)
-    return _bytes(network, list(alive | set(layer.outputs) | set(layer.inputs)))
 
 
 class _Reader:
