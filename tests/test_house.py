@@ -15,12 +15,12 @@ PACKAGE = ROOT / "edgekit"
 # Each room may import itself and the rooms before it in the list; rooms in one line stand side by side.
 LEVELS = (
     ("errors", "resources", "finite"),
-    ("strict_toml", "doctor"),
+    ("strict_toml",),
     ("target", "model", "project", "starter"),
     ("artifacts",),
     ("graph",),
     ("bundle", "device", "profiling"),
-    ("deployment",),
+    ("deployment", "doctor"),
     ("report",),
     ("conversion",),
     ("pipeline",),
