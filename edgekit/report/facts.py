@@ -306,14 +306,15 @@ def summary_facts(documents: Mapping[str, Document]) -> list[Fact]:
         facts += [Fact("release", _id(first.get("release")), f"on {device_name(first)}"), _effort("deployed", first)]
     if second:
         facts.append(_effort("deployed again", second, first))
-    if measured := _benchmark(documents):
+    if measured := benchmark_of(documents):
         facts += [golden_fact(measured), _speed(measured)]
     if status := documents.get("status"):
         facts.append(_stored(status))
     return facts
 
 
-def _benchmark(documents: Mapping[str, Document]) -> Document:
+def benchmark_of(documents: Mapping[str, Document]) -> Document:
+    """The benchmark: of `edgekit bench`, else the one that the deploy ended with, else empty."""
     return documents.get("bench") or part(documents.get("deploy", {}), "benchmark")
 
 
