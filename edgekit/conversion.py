@@ -126,7 +126,7 @@ def _spec(
 def _float_stage(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], progress: Progress) -> _Build:
     """Source → simplified float graph (or a QDQ graph made elsewhere, as it is), with static shapes."""
     from edgekit.graph import load, save
-    from edgekit.graph.simplify import infer_shapes, simplify
+    from edgekit.graph.simplify import check_quantized, simplify
 
     if spec.kind == "module":
         from edgekit.graph.export import export
@@ -139,7 +139,7 @@ def _float_stage(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], progres
         assert spec.file is not None
         graph = load.static_shapes(load.parse(load.load_onnx(spec.file)), shapes)
         spec = replace(spec, kind="qdq-onnx" if load.is_quantized(graph) else "onnx")
-        graph = infer_shapes(graph) if spec.kind == "qdq-onnx" else simplify(graph)
+        graph = check_quantized(graph) if spec.kind == "qdq-onnx" else simplify(graph)
         export_facts = {"max_abs_error": None, "opset": graph.opset_imports.get("")}
     content = None if spec.kind == "qdq-onnx" else save.to_bytes(graph)
     return _Build(spec, graph, content, export_facts)

@@ -43,7 +43,7 @@ def profile(
     UnsupportedError or UsageError. A model that does not fit is no error here: look at `verdict`.
     """
     from edgekit.graph import load
-    from edgekit.graph.simplify import infer_shapes, simplify
+    from edgekit.graph.simplify import check_quantized, simplify
     from edgekit.profiling.fit import profile_model
 
     kinds = [target] if isinstance(target, (str, Target)) else target
@@ -51,7 +51,7 @@ def profile(
     path = artifacts.model_file(Path(model)) if Path(model).is_dir() else Path(model)
     content = load.load_onnx(path)
     graph = load.static_shapes(load.parse(content), shapes or {})
-    graph = infer_shapes(graph) if load.is_quantized(graph) else simplify(graph)
+    graph = check_quantized(graph) if load.is_quantized(graph) else simplify(graph)
     return tuple(profile_model(graph, len(content), t, runtime) for t in targets)
 
 

@@ -56,7 +56,6 @@ def drop_unused(model: ir.Model) -> ir.Model:
     """Dead nodes and initializers, the second copy of equal ones, and what nothing refers to any more."""
     common.RemoveUnusedNodesPass()(model)
     _merge_equal_initializers(model.graph)
-    common.RemoveUnusedFunctionsPass()(model)
     common.RemoveUnusedOpsetsPass()(model)
     return model
 
@@ -125,10 +124,9 @@ def _bypass(graph: ir.Graph, node: ir.Node, source: ir.Value) -> None:
     if result.is_graph_output():
         if source.is_graph_input() or source.is_graph_output() or source.producer() is None:
             return  # an output needs a node of its own
-        name, shape, dtype = result.name, result.shape, result.dtype
         result.replace_all_uses_with(source, replace_graph_outputs=True)
         graph.remove(node, safe=True)
-        source.name, source.shape, source.dtype = name, source.shape or shape, source.dtype or dtype
+        source.name = result.name
         return
     result.replace_all_uses_with(source)
     graph.remove(node, safe=True)

@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 from onnx import helper
 
-from edgekit.graph.simplify import infer_shapes
+from edgekit.graph.shapes import infer_shapes
 from edgekit.profiling.macs import count_macs
 
 
