@@ -135,6 +135,8 @@ def profile_model(model: ir.Model, file_bytes: int, target: Target, runtime: str
     storage = target.storage_bytes
     room = None if storage is None else int(storage * (1 - target.headroom))
     verdict, reasons = _verdict(target, ram, available, flash, room, unknown)
+    if split := _split_ram(target, network, arena):
+        verdict, reasons = _worst(verdict, split[0]), [*reasons, split[1]]
     return Profile(
         target=target.id,
         kind=target.kind,
@@ -192,8 +194,29 @@ def _verdict(
         fits.append(_fits(flash, room))
     if "usable_ram_bytes" in target.unknown:
         unknown.append("how much RAM firmware and system keep: judged by the total")
-    worst = next(v for v in ("DOES NOT FIT", "UNSURE", "FITS") if v in fits)
-    return worst, reasons
+    return _worst(*fits), reasons
+
+
+def _worst(*verdicts: str) -> str:
+    return next(v for v in ("DOES NOT FIT", "UNSURE", "FITS") if v in verdicts)
+
+
+def _split_ram(target: Target, network: Network, arena: Bounds) -> tuple[str, str] | None:
+    """Verdict and reason where RAM is several regions, of which some may lie side by side: no tensor spans a gap."""
+    pieces = [region for region in target.regions if region.is_ram]
+    if target.kind != "mcu" or len(pieces) < 2:
+        return None
+    largest = max(pieces, key=lambda region: region.usable_bytes)
+    room = int(largest.usable_bytes * (1 - target.headroom))
+    where = f"the largest of {len(pieces)} RAM regions, {largest.name}, which has {_size(room)}"
+    tensor = max((t.bytes for t in network.tensors), default=0)
+    if tensor > room:
+        return "UNSURE", f"regions: one tensor alone has {_size(tensor)}, more than {where}"
+    if arena.lower > room:
+        return "UNSURE", f"regions: the activations, {_size(arena.lower)}, must be split; they exceed {where}"
+    if arena.upper is None or arena.upper > room:
+        return "UNSURE", f"regions: the activations, {_size(arena.lower)} at least, may or may not fit into {where}"
+    return "FITS", f"regions: the activations fit into {where}"
 
 
 def _fits(need: Bounds, available: int) -> str:
@@ -208,6 +231,8 @@ def _reason(what: str, need: Bounds, available: int, kept: str) -> str:
 
 
 def _size(count: int) -> str:
+    if count < KIB:
+        return f"{count} B"
     return f"{count / MIB:.1f} MiB" if count >= MIB else f"{count / KIB:.1f} KiB"
 
 

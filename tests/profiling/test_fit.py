@@ -84,6 +84,31 @@ def test_too_little_of_either_memory_does_not_fit(model: Path, tmp_path: Path, r
     assert any(reason.startswith(word) for reason in judged.reasons)
 
 
+SECOND_REGION = """
+[regions.dtcm]
+kind = "tcm"
+bytes = {ram}
+reserved_bytes = 0
+
+[abi]"""
+
+
+# the largest tensor has 8192 bytes, the convolution and its input 8448
+@pytest.mark.parametrize(
+    ("ram", "words"),
+    [(1 << 20, "fit into"), (8448, "fit into"), (8300, "must be split"), (8000, "one tensor alone has 8.0 KiB")],
+)
+def test_split_memory_is_judged_by_its_largest_piece(model: Path, tmp_path: Path, ram: int, words: str) -> None:
+    path = Path(board(tmp_path, ram, 1 << 20))
+    path.write_text(path.read_text().replace("\n[abi]", SECOND_REGION.replace("{ram}", str(ram))))
+    (judged,) = edgekit.profile(model, str(path))
+    assert judged.ram_available_bytes == 2 * ram
+    assert judged.verdict == "UNSURE"
+    (reason,) = (text for text in judged.reasons if text.startswith("regions"))
+    assert words in reason
+    assert "the largest of 2 RAM regions" in reason
+
+
 def test_the_peak_names_its_tensors(model: Path) -> None:
     (judged,) = edgekit.profile(model, "rpi4")
     assert sum(t.bytes for t in judged.peak.tensors) == judged.peak.bytes
