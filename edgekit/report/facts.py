@@ -122,14 +122,14 @@ def _layers_fact(document: Document) -> Fact:
     return Fact("layers", f"{int8} of {len(layers)} in int8", mood=mood)
 
 
-def worst_layers(document: Document, limit: int = 5) -> list[Document]:
-    """The layers with the lowest SQNR, lowest first; a layer folded into another is that other one."""
+def worst_layers(document: Document) -> list[Document]:
+    """The layers whose SQNR is known, lowest first. A layer folded into another is left out."""
     judged = [
         layer
         for layer in rows(document, "layers")
         if number(layer.get("sqnr_db")) is not None and not (layer.get("quantized") and layer.get("reason"))
     ]
-    return sorted(judged, key=lambda layer: float(layer["sqnr_db"]))[:limit]
+    return sorted(judged, key=lambda layer: float(layer["sqnr_db"]))
 
 
 def float_islands(document: Document) -> list[Document]:
@@ -265,7 +265,7 @@ def benchmark_facts(document: Document) -> list[Fact]:
 def trust_fact(document: Document) -> Fact:
     reasons = [clean(reason) for reason in texts(document, "reasons")]
     if document.get("emulated"):
-        return Fact("figures", EMULATED, mood=WARN)
+        return Fact("figures", EMULATED, "times of an emulated board mean nothing for a real one", WARN)
     if document.get("trusted"):
         return Fact("figures", "trusted", mood=GOOD)
     return Fact("figures", "NOT trusted", "; ".join(reasons), WARN)
@@ -337,15 +337,12 @@ def _effort(label: str, document: Document, first: Document | None = None) -> Fa
 
 
 def _speed(document: Document) -> Fact:
-    trust = trust_fact(document)
+    trust, reasons = trust_fact(document), texts(document, "reasons")
     if document.get("emulated"):
         return Fact("speed", "not measured", trust.value, trust.mood)
-    return Fact(
-        "speed",
-        f"p50 {duration(document.get('p50_s'))}",
-        ": ".join(text for text in (trust.value, trust.detail) if text),
-        trust.mood,
-    )
+    more = f", and {plural(len(reasons) - 1, 'more reason')}" if len(reasons) > 1 else ""
+    why = f": {clean(reasons[0])}{more}" if reasons and trust.mood == WARN else ""
+    return Fact("speed", f"p50 {duration(document.get('p50_s'))}", f"{trust.value}{why}", trust.mood)
 
 
 def _stored(status: Document) -> Fact:

@@ -67,10 +67,10 @@ def _footer(documents: Mapping[str, Document]) -> Markup:
 
 def _banners(documents: Mapping[str, Document]) -> list[Markup]:
     """What nobody may overlook: wrong outputs, a model that does not fit, figures that mean nothing."""
-    found: list[Fact] = []
+    found: list[tuple[str, Fact]] = []
     measured = say.benchmark_of(documents)
     if measured:
-        found += [fact for fact in (say.golden_fact(measured), say.trust_fact(measured)) if fact.mood in (WARN, BAD)]
+        found += [("Outputs", say.golden_fact(measured)), ("Benchmark", say.trust_fact(measured))]
     found += [
         f for t in rows(documents.get("profile", {}), "targets") if (f := say.verdict_fact(t)).mood in (WARN, BAD)
     ]

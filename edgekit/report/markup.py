@@ -1,4 +1,4 @@
-"""Texts → HTML that is escaped by construction: `element` escapes every attribute, and every child that is no Markup."""
+"""Texts → HTML that is escaped by construction: `element` escapes attributes, and children that are no Markup."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from edgekit.report.facts import PLAIN
 from edgekit.report.markup import Markup, element, join
 
-WIDTH, HEIGHT = 520.0, 200.0
-LEFT, RIGHT, TOP, BOTTOM = 62.0, 8.0, 24.0, 24.0
+WIDTH, HEIGHT = 520.0, 190.0
+LEFT, RIGHT, TOP, BOTTOM = 72.0, 4.0, 24.0, 24.0
 MAX_COLUMNS = 240
 LEVEL_IN_SIGHT = 1.5  # a level up to so many times the highest column is drawn; beyond it would flatten the columns
 

@@ -18,7 +18,7 @@ MAX_ROWS = 60
 BEST_DB = 50.0  # a full bar: beyond it int8 noise cannot be told from float
 NOTHING = Markup("")
 
-# heading → classes of the column in page.css: name, plot, figure (at the right), wide (not shown on a phone)
+# heading → classes of the column in page.css: name, op, plot (half: of two), figure (at the right), wide (not on a phone)
 Columns = Sequence[tuple[str, str]]
 
 
@@ -51,22 +51,26 @@ def _versus(title: str, float32: Any, int8: Any, words: Callable[[Any], str]) ->
 
 def noise(document: Document) -> Markup:
     """A bar for each layer's SQNR in the order of execution; of many layers the worst."""
-    judged = say.worst_layers(document, limit=MAX_ROWS)
     islands = say.float_islands(document)
+    judged = [layer for layer in say.worst_layers(document) if layer not in islands]
     if not judged and not islands:
         return NOTHING
-    places = {id(layer): place for place, layer in enumerate(rows(document, "layers"))}
-    shown = sorted([*judged, *islands[:MAX_ROWS]], key=lambda layer: places[id(layer)])
+    chosen = {id(layer) for layer in (*judged[:MAX_ROWS], *islands[:MAX_ROWS])}
+    shown = [layer for layer in rows(document, "layers") if id(layer) in chosen]
     note = (
         "Signal to quantization noise at the output of each layer, errors of earlier layers included. 30 dB and more "
         f"is usual; orange below {say.WEAK_DB:.0f} dB, red below {say.BAD_DB:.0f} dB."
     )
     table = _table(_NOISE_COLUMNS, [_noise_row(layer) for layer in shown])
-    left = len(say.worst_layers(document, limit=len(places))) + len(islands) - len(shown)
-    return _section("Quantization noise, layer by layer", element("p", note, class_="quiet"), table, _left_out(left))
+    return _section(
+        "Quantization noise, layer by layer",
+        element("p", note, class_="quiet"),
+        table,
+        _left_out(len(judged) + len(islands) - len(shown)),
+    )
 
 
-_NOISE_COLUMNS = (("layer", "name"), ("op", "wide"), ("", "plot"), ("SQNR", "figure"))
+_NOISE_COLUMNS = (("layer", "name"), ("op", "op wide"), ("", "plot"), ("SQNR", "figure"))
 
 
 def _noise_row(layer: Document) -> tuple[str, ...]:
@@ -100,7 +104,7 @@ def memory(target: Document) -> Markup:
 
 def _peak_words(peak: Document, highest: float, available: float | None) -> str:
     held = ", ".join(f"{clean(t.get('name'), 60)} ({size(t.get('bytes'))})" for t in rows(peak, "tensors")[:4])
-    words = f"Activations alive while each layer runs. Red: the peak, {size(highest)}"
+    words = f"Activations alive while each layer runs. Orange: the peak, {size(highest)}"
     words += f" at {clean(peak['node'], 80)}" if peak.get("node") else ""
     words += f", holding {held}." if held else "."
     if available is not None:
@@ -110,10 +114,10 @@ def _peak_words(peak: Document, highest: float, available: float | None) -> str:
 
 _WORK_COLUMNS = (
     ("layer", "name"),
-    ("op", "wide"),
-    ("MACs", "plot"),
+    ("op", "op wide"),
+    ("MACs", "plot half"),
     ("", "figure"),
-    ("weights", "plot"),
+    ("weights", "plot half"),
     ("", "figure"),
     ("output", "figure wide"),
 )

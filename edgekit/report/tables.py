@@ -20,6 +20,7 @@ from edgekit.report.facts import BAD, GOOD, PLAIN, WARN, Fact
 from edgekit.report.words import clean, count, decibel, duration, number, shape, size
 
 _STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red", PLAIN: ""}
+WORST_LAYERS = 5
 MAX_LAYERS = 8
 MAX_STEPS = 30
 
@@ -92,9 +93,18 @@ def summary_table(documents: Mapping[str, Document], console: Console) -> None:
     console.print(_fill(table, say.summary_facts(documents), console))
 
 
+def report_table(document: Document, console: Console) -> None:
+    """What `edgekit report` wrote, and how to get what it does not show."""
+    _title(clean(document.get("file"), 1000), ", ".join(map(clean, texts(document, "documents"))), console)
+    table = _columns("missing", "make it with")
+    for missing in rows(document, "missing"):
+        _row(table, console, clean(missing.get("document"), 40), clean(missing.get("make"), 1000))
+    _print_rows(table, console)
+
+
 def _worst(document: Document, console: Console) -> None:
     table = _columns("layers with most noise", "op", ">SQNR")
-    for layer in say.worst_layers(document):
+    for layer in say.worst_layers(document)[:WORST_LAYERS]:
         mood = say.layer_mood(number(layer.get("sqnr_db")))
         words = clean(layer.get("name"), 60), clean(layer.get("op"), 24), decibel(layer.get("sqnr_db"))
         _row(table, console, *words, style="" if mood == GOOD else _STYLES[mood])
