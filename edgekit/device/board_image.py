@@ -57,12 +57,17 @@ class Recipe:
 
 
 def image(recipe: Recipe, progress: Callable[[str], None]) -> Path:
-    """The folder of the image, built if the cache does not have it. Raises DeviceError."""
+    """The folder of the image, built if the cache does not have it. The caller sees to it that nobody else builds.
+
+    Raises DeviceError.
+    """
     folder = cache_dir() / "boards" / "images" / recipe.key
     if folder.is_dir():
         return folder
     progress(f"building the image of the virtual board ({recipe.suite}, {recipe.arch}): once, about a minute")
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{recipe.suite}-{recipe.arch}-*"):  # by a build that was killed
+        shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f".{recipe.key}.", dir=folder.parent))
     try:
         root = part / "root"

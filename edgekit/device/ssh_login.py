@@ -101,7 +101,7 @@ def _dial(login: Login) -> socket.socket:
         return sock
     why = "no answer" if isinstance(failure, TimeoutError) else failure.strerror or str(failure)
     hint = "is the board on, in this network, and its SSH server enabled?"
-    raise ConnectionFailed(f"{login.label} (port {login.port}) cannot be reached: {why}", hint=hint) from failure
+    raise ConnectionFailed(f"{login.label} cannot be reached: {why}", hint=hint) from failure
 
 
 def _resolve(login: Login) -> list[tuple[Any, ...]]:

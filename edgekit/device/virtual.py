@@ -111,7 +111,7 @@ def up(
     Raises UnsupportedError or DeviceError."""
     cpu, recipe = _emulation(target)
     name = name or target.id
-    with _lock(progress):
+    with _lock(progress), _readable():
         board = _read(name)
         if board and board.running and board.image == recipe.key and not erase:
             return board
@@ -195,6 +195,17 @@ def _lock(progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
             progress("waiting for another edgekit that builds or starts a virtual board")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What is written is for the board's user too, whatever the umask; private keys are written with modes of their
+    own."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _prune(recipe: Recipe) -> None:

@@ -31,8 +31,8 @@ def test_addresses(text: str, address: Address) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "pi@", "@board", "a b", "-oProxyCommand=x", "pi@-board", "-x@board", "board:0", "board:65536", "board:x", "a@b@c",
-     "fe80::1", "pi@board:22:22", "board\n", "bo\x1b[2Jard", "pi:secret@board"],
+    ["", "pi@", "@board", "a b", "-oProxyCommand=x", "pi@-board", "-x@board", "board:0", "board:65536", "board:x",
+     "a@b@c", "fe80::1", "pi@board:22:22", "board\n", "bo\x1b[2Jard", "pi:secret@board"],
 )  # fmt: skip
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(UsageError, match="is not an address") as e:

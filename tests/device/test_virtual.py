@@ -132,7 +132,8 @@ def test_killed_board_is_seen_and_started_again() -> None:
 
 def test_board_outlives_the_process_that_started_it_and_its_inside_dies_with_it() -> None:
     name = f"outlives-{os.getpid()}"
-    code = f"from edgekit.device import virtual as v; from edgekit.target import load_target as t; v.up(t('rpi4'), name={name!r})"
+    code = "from edgekit.device import virtual as v; from edgekit.target import load_target as t; "
+    code += f"v.up(t('rpi4'), name={name!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
     board = next(b for b in virtual.boards() if b.name == name)
     try:
@@ -188,15 +189,18 @@ def test_qemu_is_registered_where_no_package_has_done_it(board: virtual.Board, m
     assert text(virtual.connect(board), "uname -m") == "aarch64"
 
 
+SOURCES = "sources.list.d/debian.sources"
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("sources.list", "# deb http://no/debian x main\ndeb [arch=amd64 signed-by=/k] http://mirror/debian bookworm main\n"),
+        ("sources.list", "# deb http://no/debian x main\ndeb [arch=amd64 signed-by=/k] http://mirror/debian x main\n"),
         ("sources.list", "deb-src http://no/debian a b\ndeb http://mirror/debian/ bookworm main\n"),
-        ("sources.list.d/debian.sources", "Types: deb\n# URIs: http://no/debian\nURIs: http://mirror/debian\nSuites: bookworm\n"),
-        ("sources.list.d/a.sources", "Types: deb\nURIs: http://no/debian-security http://mirror/debian\n"),
+        (SOURCES, "Types: deb\n# URIs: http://no/debian\nURIs: http://mirror/debian\nSuites: bookworm\n"),
+        (SOURCES, "Types: deb\nURIs: http://no/debian-security http://mirror/debian\n"),
     ],
-)  # fmt: skip
+)
 def test_mirror_is_that_of_apt(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / name).write_text(content)
