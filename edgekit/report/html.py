@@ -71,14 +71,13 @@ def _banners(documents: Mapping[str, Document]) -> list[Markup]:
     measured = say.benchmark_of(documents)
     if measured:
         found += [("Outputs", say.golden_fact(measured)), ("Benchmark", say.trust_fact(measured))]
-    found += [
-        f for t in rows(documents.get("profile", {}), "targets") if (f := say.verdict_fact(t)).mood in (WARN, BAD)
-    ]
-    return [_banner(fact) for fact in found]
+    for target in rows(documents.get("profile", {}), "targets"):
+        found.append((clean(target.get("target")), say.verdict_fact(target)))
+    return [_banner(what, fact) for what, fact in found if fact.mood in (WARN, BAD)]
 
 
-def _banner(fact: Fact) -> Markup:
-    heading = element("strong", f"{fact.label}: {fact.value}")
+def _banner(what: str, fact: Fact) -> Markup:
+    heading = element("strong", f"{what} – {fact.value}")
     return element("div", heading, fact.detail, class_=f"banner {fact.mood}", role="note")
 
 

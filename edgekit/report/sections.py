@@ -18,7 +18,7 @@ MAX_ROWS = 60
 BEST_DB = 50.0  # a full bar: beyond it int8 noise cannot be told from float
 NOTHING = Markup("")
 
-# heading → classes of the column in page.css: name, op, plot (half: of two), figure (at the right), wide (not on a phone)
+# heading → classes of the column in page.css: name, op, plot (half: of two), figure (on the right), wide (not on phones)
 Columns = Sequence[tuple[str, str]]
 
 
