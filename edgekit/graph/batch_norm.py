@@ -44,7 +44,8 @@ def _layer_before(node: ir.Node) -> ir.Node | None:
 def _fold(graph: ir.Graph, layer: ir.Node, node: ir.Node, taken: set[str]) -> None:
     gamma, beta, mean, variance = (_numbers(v) for v in node.inputs[1:5])
     epsilon = node.attributes["epsilon"].as_float() if "epsilon" in node.attributes else 1e-5
-    factor = gamma / np.sqrt(variance + epsilon)
+    with np.errstate(all="ignore"):  # what is not finite then is refused at the end, by name
+        factor = gamma / np.sqrt(variance + epsilon)
     weight_value = layer.inputs[1]
     bias_value = layer.inputs[2] if len(layer.inputs) > 2 else None
     assert weight_value is not None and weight_value.const_value is not None

@@ -29,9 +29,12 @@ def fold_constants(model: ir.Model) -> ir.Model:
     """Constant nodes and all that depends on nothing else become initializers. Needs inferred shapes, keeps them."""
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     common.RemoveInitializersFromInputsPass()(model)
+    budget = TOTAL_BYTES + GROWTH * sum(_bytes(v) or 0 for v in model.graph.initializers.values())
     for _ in range(ROUNDS):
-        folded = _fold_shapes(model.graph) + _fold_nodes(model)
-        if not folded:
+        shapes = _fold_shapes(model.graph)
+        nodes = _constant_nodes(model.graph, budget)
+        budget -= sum(_cost(node) or 0 for node in nodes)
+        if not _fold_nodes(model, nodes) and not shapes:
             break
         infer_shapes(model)
     return model
@@ -82,9 +85,8 @@ def _part(node: ir.Node) -> slice:
     return slice(*(None if end is None else end.as_int() for end in ends))
 
 
-def _fold_nodes(model: ir.Model) -> int:
-    """Compute the constant nodes once; how many of their results the rest of the graph reads."""
-    nodes = _constant_nodes(model.graph)
+def _fold_nodes(model: ir.Model, nodes: list[ir.Node]) -> int:
+    """Compute constant nodes once; how many of their results the rest of the graph reads."""
     inside, taken = set(nodes), value_names(model.graph)
     # What is an output of the graph stays computed: an output needs a node.
     wanted = [
@@ -99,10 +101,9 @@ def _fold_nodes(model: ir.Model) -> int:
     return len(wanted)
 
 
-def _constant_nodes(graph: ir.Graph) -> list[ir.Node]:
-    """In order, the nodes whose operands are all constant and whose results may be kept."""
+def _constant_nodes(graph: ir.Graph, budget: int) -> list[ir.Node]:
+    """In order, the nodes whose operands are all constant and whose results may be kept, up to `budget` bytes."""
     known = set(graph.initializers.values())
-    budget = TOTAL_BYTES + GROWTH * sum(_bytes(v) or 0 for v in known)
     nodes = []
     for node in graph:
         constant = node.domain == "" and not is_random(node) and all(v is None or v in known for v in node.inputs)
@@ -167,7 +168,10 @@ def _part_of(model: ir.Model, nodes: list[ir.Node], wanted: list[ir.Value]) -> o
     graph.name = "constants"
     graph.node.extend(ir.to_proto(node) for node in nodes)
     used = {v for node in nodes for v in node.inputs if v is not None}
-    graph.initializer.extend(ir.to_proto(v.const_value) for v in used if v.const_value is not None)
+    for value in used:
+        if value.const_value is not None:
+            graph.initializer.append(ir.to_proto(value.const_value))
+            graph.initializer[-1].name = value.name  # a tensor's own name may be another, or none
     graph.output.extend(ir.to_proto(value) for value in wanted)
     for output in graph.output:
         output.type.tensor_type.ClearField("shape")

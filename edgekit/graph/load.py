@@ -74,9 +74,10 @@ def static_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> ir.
     for name in shapes:
         if name not in inputs:
             raise UsageError(f'--shape: the model has no input "{name}"', hint=did_you_mean(name, inputs))
-    problems = []
-    for name, value in inputs.items():
-        problems += _fix(value, shapes.get(name))
+    wrong = [p for name, value in inputs.items() if name in shapes for p in _fix(value, shapes[name])]
+    if wrong:
+        raise UsageError("; ".join(wrong), hint="--shape fixes the dynamic dimensions; the others stay as they are")
+    problems = [p for value in inputs.values() for p in _dynamic(value)]
     if problems:
         options = " ".join(f"--shape {name}={_suggestion(v)}" for name, v in inputs.items() if not _static(v))
         raise UnsupportedError("; ".join(problems), hint=f"fix every size, for example: {options}")
@@ -166,12 +167,18 @@ def _line(error: Exception) -> str:
     return next((line.strip()[:200] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def _fix(value: ir.Value, shape: tuple[int, ...] | None) -> list[str]:
-    """Set the shape of an input; what stays dynamic or does not fit, in words."""
-    if shape is not None:
-        if value.shape is not None and not _fits(value.shape, shape):
-            return [f'input "{value.name}" has shape {_shown(value)}, --shape gives {list(shape)}']
-        value.shape = ir.Shape(shape)
+def _fix(value: ir.Value, shape: tuple[int, ...]) -> list[str]:
+    """Set the shape of an input; what does not fit, in words."""
+    if not all(isinstance(d, int) and d > 0 for d in shape):
+        return [f'--shape of "{value.name}" is {list(shape)}: whole numbers above 0 are allowed']
+    if value.shape is not None and not _fits(value.shape, shape):
+        return [f'input "{value.name}" has shape {_shown(value)}, --shape gives {list(shape)}']
+    value.shape = ir.Shape(shape)
+    return []
+
+
+def _dynamic(value: ir.Value) -> list[str]:
+    """Which dimensions of an input are not fixed, in words."""
     if _static(value):
         return []
     if value.shape is None:
@@ -182,7 +189,10 @@ def _fix(value: ir.Value, shape: tuple[int, ...] | None) -> list[str]:
 
 
 def _fits(known: ir.Shape, given: tuple[int, ...]) -> bool:
-    return len(known) == len(given) and all(not isinstance(k, int) or k == g for k, g in zip(known, given, strict=True))
+    """Negative and zero sizes are how some exporters write "dynamic"."""
+    return len(known) == len(given) and all(
+        not isinstance(k, int) or k < 1 or k == g for k, g in zip(known, given, strict=True)
+    )
 
 
 def _static(value: ir.Value) -> bool:
