@@ -1,7 +1,8 @@
 """Which tensors live when: the layers of a float or QDQ graph and the memory their activations need in an order.
 
-A QDQ graph is read as an integer runtime executes it: Q and DQ nodes are no layers, a value between them is one int8
-tensor. Nodes that only change a shape share the bytes of their input. Weights are not activations.
+A QDQ graph is read as an integer runtime executes it: an operator of the int8 table between DQ and Q nodes is one layer
+on int8 tensors. Where a node stays float, and at the border of the graph, Q and DQ are layers that convert. Nodes that
+only change a shape share the bytes of their input. Weights are not activations.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from edgekit.graph.int8_spec import Rule, rule_of
 from edgekit.profiling.macs import COUNTED, sizes
 
 VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 UNARY = ("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid")
 IN_PLACE = (*UNARY, "Add", "Sub", "Mul", "Div")
+CLAMPS = ("Relu", "Clip")
 STORAGE_NODES = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -123,6 +126,7 @@ class _Reader:
         self.float_border = float_border
         self.tensors: list[Tensor] = []
         self.index: dict[ir.Value, int] = {}
+        self.int8: dict[ir.Node, bool] = {}
 
     def network(self) -> Network:
         given = [v for v in self.graph.inputs if v.name not in self.graph.initializers]
@@ -132,59 +136,108 @@ class _Reader:
         return Network(tuple(self.tensors), layers, inputs, outputs, self._all_weights())
 
     def _at_border(self, value: ir.Value) -> list[ir.Value]:
-        return [value] if self.float_border else self._stored(value)
+        """A graph input as the caller gives it: int8 where all its readers quantize it and the border is not float."""
+        quantized = self._quantized(value)
+        return quantized if quantized and not self.float_border else [value]
 
     def _output_tensor(self, value: ir.Value) -> int:
         producer = value.producer()
         if not self.float_border and producer is not None and producer.op_type == "DequantizeLinear":
-            assert producer.inputs[0] is not None
             return self._tensor(producer.inputs[0])
         return self._tensor(value)
 
     def _layer(self, node: ir.Node) -> Layer | None:
-        if node.op_type == "QuantizeLinear":
-            return self._requantize(node)
-        if node.op_type == "DequantizeLinear" or all(self._is_constant(v) for v in node.inputs):
+        if all(self._is_constant(v) for v in node.inputs) or self._fused(node):
             return None
+        if node.op_type == "QuantizeLinear":
+            return self._quantize(node)
+        if node.op_type == "DequantizeLinear":
+            return self._dequantize(node)
         if node.op_type in VIEWS and node.inputs[0] is not None:
-            source = self._tensor(node.inputs[0])
-            for value in self._stored(node.outputs[0]):
-                self.index[value] = source
+            source = self._read(node, node.inputs[0])
+            self.index |= dict.fromkeys(self._stored(node.outputs[0]), source)
             return None
         read = [v for v in node.inputs if v is not None and not self._is_constant(v)]
-        inputs = tuple(dict.fromkeys(self._tensor(v) for v in read))
+        inputs = tuple(dict.fromkeys(self._read(node, v) for v in read))
         outputs = tuple(dict.fromkeys(self._tensor(s) for v in node.outputs for s in self._stored(v)))
         macs = COUNTED[node.op_type](node) if node.op_type in COUNTED else 0
         name = node.name or node.op_type
         return Layer(name, node.op_type, inputs, outputs, macs, self._weights(node), sizes(node.outputs[0]))
 
-    def _requantize(self, node: ir.Node) -> Layer | None:
-        """Q of a graph input, or of another int8 tensor, copies; Q behind a layer is part of that layer."""
+    def _quantize(self, node: ir.Node) -> Layer | None:
+        """Q behind an int8 layer is part of that layer, Q of an input may be the caller's; any other converts."""
         source = node.inputs[0]
         assert source is not None
         producer = source.producer()
-        if producer is not None and producer.op_type != "DequantizeLinear":
+        if producer is None and self._at_border(source) != [source]:
             return None
-        if producer is None and not self.float_border and self._stored(source)[0] is not source:
+        if producer is not None and self._runs_int8(producer):
             return None
+        if producer is not None and producer.op_type == "DequantizeLinear":
+            source = producer.inputs[0]
+        return self._conversion(node, source)
+
+    def _dequantize(self, node: ir.Node) -> Layer | None:
+        """DQ is a layer where a node that stays float reads it, or the caller does."""
+        value = node.outputs[0]
+        in_float = [n for n in value.consumers() if n.op_type != "QuantizeLinear" and not self._runs_int8(n)]
+        if in_float or (value.is_graph_output() and self.float_border):
+            return self._conversion(node, node.inputs[0])
+        return None
+
+    def _conversion(self, node: ir.Node, source: ir.Value | None) -> Layer:
         before, after = self._tensor(source), self._tensor(node.outputs[0])
-        name = node.name or f"quantize {source.name}"
-        return Layer(name, node.op_type, (before,), (after,), 0, 0, sizes(node.outputs[0]))
+        return Layer(node.name or node.op_type, node.op_type, (before,), (after,), 0, 0, sizes(node.outputs[0]))
+
+    def _runs_int8(self, node: ir.Node) -> bool:
+        """Whether the int8 table knows the operator, its activations come from DQ and all its outputs go to Q."""
+        if node not in self.int8:
+            self.int8[node] = self._fused(node) or self._between(node)
+        return self.int8[node]
+
+    def _between(self, node: ir.Node) -> bool:
+        rule = rule_of(node)
+        if not isinstance(rule, Rule):
+            return False
+        read = [v for _, v in rule.activation_inputs(node) if not self._is_constant(v)]
+        producers = [v.producer() for v in read]
+        behind = all(p is not None and p.op_type == "DequantizeLinear" for p in producers)
+        return behind and all(self._quantized(v) for v in node.outputs)
+
+    def _quantized(self, value: ir.Value) -> list[ir.Value]:
+        """The outputs of the Q nodes that read a value, also behind one clamp; none where anybody reads it as float."""
+        readers = value.consumers()
+        if value.is_graph_output():
+            return []
+        if len(readers) == 1 and readers[0].op_type in CLAMPS and value.producer() is not None:
+            value = readers[0].outputs[0]
+            readers = value.consumers()
+        if value.is_graph_output() or not all(n.op_type == "QuantizeLinear" for n in readers):
+            return []
+        return [n.outputs[0] for n in readers]
+
+    def _fused(self, node: ir.Node) -> bool:
+        """A clamp between an int8 layer and its Q is part of that layer."""
+        before = node.inputs[0].producer() if node.op_type in CLAMPS and node.inputs[0] is not None else None
+        if before is None or before.op_type in (*CLAMPS, *STORAGE_NODES):
+            return False
+        return len(before.outputs) == 1 and len(before.outputs[0].uses()) == 1 and self._runs_int8(before)
 
     def _stored(self, value: ir.Value) -> list[ir.Value]:
-        """The values in which a node's output lies in memory: what its Q nodes give; itself where others read it."""
-        users = value.consumers()
-        quantized = [n.outputs[0] for n in users if n.op_type == "QuantizeLinear"]
-        if len(quantized) == len(users) and quantized and not value.is_graph_output():
-            return quantized
-        return [value, *quantized]
-
-    def _tensor(self, value: ir.Value) -> int:
-        """Index of the tensor that holds `value`; a DQ reads the tensor before it, except at the graph's border."""
+        """The values in which a node's output lies in memory: what its Q nodes give if it runs in int8, else itself."""
         producer = value.producer()
-        if producer is not None and producer.op_type == "DequantizeLinear" and not value.is_graph_output():
-            assert producer.inputs[0] is not None
+        return self._quantized(value) if producer is not None and self._runs_int8(producer) else [value]
+
+    def _read(self, node: ir.Node, value: ir.Value) -> int:
+        """The tensor that a node reads for an input: the one before DQ if it runs in int8."""
+        producer = value.producer()
+        if producer is not None and producer.op_type == "DequantizeLinear" and self._runs_int8(node):
             return self._tensor(producer.inputs[0])
+        return self._tensor(value)
+
+    def _tensor(self, value: ir.Value | None) -> int:
+        """Index of the tensor that holds `value`."""
+        assert value is not None
         if value not in self.index:
             self.index[value] = len(self.tensors)
             shape = sizes(value)

@@ -6,12 +6,13 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.profiling import order
-from edgekit.profiling.memory import Layer, Network, Tensor, in_place_peak, live_tensors, peak
+from edgekit.profiling.memory import Layer, Network, Tensor, in_place_peak, live_tensors, peak, read_network
 from edgekit.profiling.order import best_order
 
 
@@ -136,7 +137,6 @@ def test_live_tensors_name_what_is_there() -> None:
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import onnx
     from small_network import small_network
 
     import edgekit
@@ -151,8 +151,6 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_int8_graph_is_read_as_an_integer_runtime_runs_it(converted: Path) -> None:
     import onnx_ir as ir
 
-    from edgekit.profiling.memory import read_network
-
     net = read_network(ir.load(converted / "model.onnx"), float_border=False)
     assert [layer.op for layer in net.layers] == ["Conv", "GlobalAveragePool", "Gemm"]  # Relu folded, Flatten a view
     assert [net.tensors[t].bytes for t in (*net.inputs, *net.outputs)] == [64, 3]
@@ -162,3 +160,62 @@ def test_an_int8_graph_is_read_as_an_integer_runtime_runs_it(converted: Path) ->
     with_border = read_network(ir.load(converted / "model.onnx"))
     assert with_border.layers[0].op == "QuantizeLinear"
     assert net.tensors[net.inputs[0]].bytes * 4 == with_border.tensors[with_border.inputs[0]].bytes
+    assert with_border.layers[-1].op == "DequantizeLinear"
+    assert with_border.tensors[with_border.outputs[0]].dtype == "float"
+
+
+def quantized_chain(*ops: str) -> onnx.ModelProto:
+    """x → Q → DQ → ops[0] → ... → DQ → y, shape (1, 16) all along; "QDQ" stands for a pair with a scale of its own."""
+    nodes, constants, value = [], [], "x"
+    for i, op in enumerate(("QDQ", *ops, "QDQ")):
+        out = "y" if i > len(ops) else f"v{i}"
+        if op == "QDQ":
+            constants.append(onnx.numpy_helper.from_array(np.float32(0.5 + i), f"s{i}"))
+            constants.append(onnx.numpy_helper.from_array(np.int8(0), f"z{i}"))
+            nodes.append(onnx.helper.make_node("QuantizeLinear", [value, f"s{i}", f"z{i}"], [f"q{i}"], name=f"q{i}"))
+            nodes.append(onnx.helper.make_node("DequantizeLinear", [f"q{i}", f"s{i}", f"z{i}"], [out], name=f"dq{i}"))
+        else:
+            nodes.append(onnx.helper.make_node(op, [value], [out], name=f"{op}{i}"))
+        value = out
+    border = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 16]) for n in ("x", "y")]
+    graph = onnx.helper.make_graph(nodes, "g", border[:1], border[1:], constants)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+
+
+# layers and the bytes of their outputs, for the generated C's int8 border and for a float one
+CHAINS = {
+    ("Sigmoid",): ("Sigmoid 16", "QuantizeLinear 16, Sigmoid 16, DequantizeLinear 64"),
+    ("HardSwish", "Relu"): ("HardSwish 16", "QuantizeLinear 16, HardSwish 16, DequantizeLinear 64"),
+    ("Sin",): (
+        "DequantizeLinear 64, Sin 64, QuantizeLinear 16",
+        "QuantizeLinear 16, DequantizeLinear 64, Sin 64, QuantizeLinear 16, DequantizeLinear 64",
+    ),
+    ("Sigmoid", "QDQ", "Sin", "Cos", "QDQ", "Sigmoid"): (
+        "Sigmoid 16, DequantizeLinear 64, Sin 64, Cos 64, QuantizeLinear 16, Sigmoid 16",
+        "QuantizeLinear 16, Sigmoid 16, DequantizeLinear 64, Sin 64, Cos 64, QuantizeLinear 16, Sigmoid 16, "
+        "DequantizeLinear 64",
+    ),
+    ("Sigmoid", "Sin"): (  # not quantized in between: both stay float
+        "DequantizeLinear 64, Sigmoid 64, Sin 64, QuantizeLinear 16",
+        "QuantizeLinear 16, DequantizeLinear 64, Sigmoid 64, Sin 64, QuantizeLinear 16, DequantizeLinear 64",
+    ),
+    ("QDQ",): (  # the caller gives int8 of the first scale; it is converted to the second, then to the third
+        "QuantizeLinear 16, QuantizeLinear 16",
+        "QuantizeLinear 16, QuantizeLinear 16, QuantizeLinear 16, DequantizeLinear 64",
+    ),
+}
+
+
+@pytest.mark.parametrize("ops", CHAINS, ids="-".join)
+@pytest.mark.parametrize("float_border", [False, True])
+def test_int8_takes_a_quarter_of_a_float_island(ops: tuple[str, ...], float_border: bool) -> None:
+    import onnx_ir as ir
+
+    from edgekit.graph.simplify import infer_shapes
+
+    net = read_network(infer_shapes(ir.from_proto(quantized_chain(*ops))), float_border=float_border)
+    said = ", ".join(f"{layer.op} {sum(net.tensors[t].bytes for t in layer.outputs)}" for layer in net.layers)
+    assert said == CHAINS[ops][float_border]
+    written = {t for layer in net.layers for t in layer.outputs} | set(net.inputs)
+    assert set(net.outputs) <= written
+    assert written == set(range(len(net.tensors)))
