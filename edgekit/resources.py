@@ -27,6 +27,6 @@ def cache_dir() -> Path:
     """The user's cache for edgekit: `$EDGEKIT_CACHE`, else `$XDG_CACHE_HOME/edgekit`, else `~/.cache/edgekit`."""
     chosen = os.environ.get("EDGEKIT_CACHE")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()  # a board is started from another folder
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "edgekit"

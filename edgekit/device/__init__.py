@@ -51,8 +51,8 @@ class Device(Protocol):
         """Run `script` with sh; `args` become `$1`, `$2`, ... without ever being interpreted by a shell.
 
         The script is ended (status 141) when it writes more than
-        `cap_bytes` to one stream. Raises ConnectionFailed when the link is lost, or when no byte has moved in either
-        direction for `deadline_s`.
+        `cap_bytes` to one stream. Raises ConnectionFailed when the link is lost, when no byte has moved in either
+        direction for `deadline_s`, or when it takes longer than that in all (four times that if it reads `stdin`).
         """
         ...
 

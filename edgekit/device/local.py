@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO
 
 from edgekit.device import OUTPUT_CAP_BYTES, Result
-from edgekit.device.capture import CUT_STATUS, Capture, Clock
-from edgekit.errors import ConnectionFailed
+from edgekit.device.capture import CUT_STATUS, Capture, Clock, longest_s
 
 _CHUNK_BYTES = 65536
 _TICK_S = 0.5
@@ -42,7 +41,8 @@ class LocalDevice:
             bufsize=0,
         )
         with process:
-            exchange = _Exchange(process, stdin, cap_bytes)
+            clock = Clock(self.label, deadline_s, longest_s(deadline_s, sends=stdin is not None))
+            exchange = _Exchange(process, stdin, cap_bytes, clock)
             try:
                 return exchange.result(deadline_s)
             finally:
@@ -55,9 +55,10 @@ class LocalDevice:
 class _Exchange:
     """Bytes to and from one process, until both its outputs are closed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], stdin: Iterable[bytes] | None, cap_bytes: int) -> None:
-        self.process = process
-        self.clock = Clock()
+    def __init__(
+        self, process: subprocess.Popen[bytes], stdin: Iterable[bytes] | None, cap_bytes: int, clock: Clock
+    ) -> None:
+        self.process, self.clock = process, clock
         self.input = _chunks(stdin)
         self.pending = b""
         self.captures = {process.stdout: Capture(cap_bytes), process.stderr: Capture(cap_bytes)}
@@ -77,8 +78,7 @@ class _Exchange:
                 self._move()
                 if any(capture.full for capture in self.captures.values()):
                     return self._answer(CUT_STATUS)
-                if self.clock.idle_s > deadline_s:
-                    raise ConnectionFailed(f"this machine: a step did not finish in {deadline_s:.0f} s")
+                self.clock.check()
             return self._answer(self._status(deadline_s))
 
     def _move(self) -> None:
@@ -108,7 +108,7 @@ class _Exchange:
         try:
             status = self.process.wait(deadline_s)
         except subprocess.TimeoutExpired as e:
-            raise ConnectionFailed(f"this machine: a step did not finish in {deadline_s:.0f} s") from e
+            raise self.clock.too_long() from e
         return status if status >= 0 else 128 - status
 
     def _answer(self, status: int) -> Result:

@@ -4,7 +4,6 @@ hang; what a script says before it stops reading is kept."""
 from __future__ import annotations
 
 import contextlib
-import math
 import secrets
 import shlex
 import threading
@@ -16,7 +15,7 @@ from typing import Any
 import paramiko
 
 from edgekit.device import OUTPUT_CAP_BYTES, Address, Result, printable
-from edgekit.device.capture import CUT_STATUS, TIMED_OUT, Capture, Clock
+from edgekit.device.capture import CUT_STATUS, TIMED_OUT, Capture, Clock, longest_s
 from edgekit.device.host_keys import HostKeys
 from edgekit.device.ssh_config import read_login
 from edgekit.device.ssh_login import CHANNEL_S, log_in
@@ -25,7 +24,6 @@ from edgekit.errors import ConnectionFailed, DeviceError
 _TICK_S = 0.5
 _CHUNK_BYTES = 1 << 15
 _GRACE_S = 5  # between SIGTERM and SIGKILL
-_SLOW_FACTOR = 4  # how many deadlines a transfer that moves may take in all
 _LINK_ERRORS = (paramiko.SSHException, OSError, EOFError)
 
 # $1 mark  $2 seconds  $3 script  $4... its arguments. The marks end whatever a login shell printed before; `timeout`
@@ -68,17 +66,18 @@ class SshDevice:
     ) -> Result:
         """As `Device.run`. Raises DeviceError where the login has no POSIX shell."""
         mark = f"__EK_START__{secrets.token_hex(8)}"
-        limit_s = math.ceil(deadline_s) * (1 if stdin is None else _SLOW_FACTOR)
-        words = (_START, "ek", mark, str(limit_s), script, *args)
+        limit = longest_s(deadline_s, sends=stdin is not None)
+        words = (_START, "ek", mark, str(limit), script, *args)
         command = "exec sh -c " + " ".join(shlex.quote(word) for word in words)
-        exchange = _Exchange(self._open(command), self.label, stdin, Capture(cap_bytes, mark), Capture(cap_bytes, mark))
+        out, err, clock = Capture(cap_bytes, mark), Capture(cap_bytes, mark), Clock(self.label, deadline_s, limit)
+        exchange = _Exchange(self._open(command), self.label, stdin, out, err, clock)
         started = time.monotonic()
         try:
-            result = exchange.result(deadline_s)
+            result = exchange.result()
         finally:
             exchange.close()
-        if result.returncode in TIMED_OUT and time.monotonic() - started >= limit_s:
-            raise ConnectionFailed(f"{self.label}: a step did not finish in {limit_s} s")
+        if result.returncode in TIMED_OUT and time.monotonic() - started >= limit:
+            raise clock.too_long()
         return result
 
     def _open(self, command: str) -> Any:
@@ -101,23 +100,24 @@ class SshDevice:
 class _Exchange:
     """Bytes to and from one channel: this thread reads stdout, two others read stderr and write stdin."""
 
-    def __init__(self, channel: Any, label: str, stdin: Iterable[bytes] | None, out: Capture, err: Capture) -> None:
-        self.channel, self.label, self.stdin, self.out, self.err = channel, label, stdin, out, err
-        self.clock = Clock()
+    def __init__(
+        self, channel: Any, label: str, stdin: Iterable[bytes] | None, out: Capture, err: Capture, clock: Clock
+    ) -> None:
+        self.channel, self.label, self.stdin, self.out, self.err, self.clock = channel, label, stdin, out, err, clock
         self.failure: Exception | None = None  # of the iterable that gives stdin
         self.over = False
         self.reader = threading.Thread(target=self._read, args=(channel.recv_stderr, err), daemon=True)
         self.writer = threading.Thread(target=self._write, daemon=True)
 
-    def result(self, deadline_s: float) -> Result:
+    def result(self) -> Result:
         self.reader.start()
         self.writer.start()
-        self._read(self.channel.recv, self.out, deadline_s)
+        self._read(self.channel.recv, self.out, self.clock.check)
         while self.reader.is_alive() and not self._cut():
-            self._check(deadline_s)
+            self.clock.check()
             self.reader.join(_TICK_S)
         while not (self._cut() or self.channel.status_event.wait(_TICK_S)):
-            self._check(deadline_s)
+            self.clock.check()
         if self.failure is not None:
             raise self.failure
         if not self.out.begun:
@@ -135,17 +135,14 @@ class _Exchange:
         """Whether more was written than anybody will read, or stdin cannot go on."""
         return self.out.full or self.err.full or self.over or self.failure is not None
 
-    def _check(self, deadline_s: float) -> None:
-        if self.clock.idle_s > deadline_s:
-            hint = "is the board still on, and in the network?"
-            raise ConnectionFailed(f"{self.label}: nothing came or went for {deadline_s:.0f} s", hint=hint)
-
-    def _read(self, receive: Callable[[int], bytes], capture: Capture, deadline_s: float = math.inf) -> None:
+    def _read(
+        self, receive: Callable[[int], bytes], capture: Capture, check: Callable[[], None] = lambda: None
+    ) -> None:
         while not self._cut():
+            check()
             try:
                 chunk = receive(_CHUNK_BYTES)
             except TimeoutError:
-                self._check(deadline_s)
                 continue
             if not chunk:
                 return

@@ -133,6 +133,14 @@ def test_script_past_its_deadline_ends_on_the_device(any_device: Device) -> None
     assert b"found" not in LocalDevice().run('pgrep -f "^sleep $1" && echo found', marker).stdout
 
 
+def test_writer_that_escapes_the_limit_of_its_script(any_device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.device.capture.MARGIN_S", 1)
+    started = time.monotonic()
+    with pytest.raises(ConnectionFailed, match=r"did not finish in 2 s"):
+        any_device.run("setsid sh -c 'for i in $(seq 100); do echo x; sleep 0.2; done' & exit 0", deadline_s=2)
+    assert 3 < time.monotonic() - started < 8
+
+
 def test_failure_of_stdin_is_its_own(any_device: Device) -> None:
     def chunks() -> Iterator[bytes]:
         yield b"a"

@@ -17,6 +17,7 @@ from edgekit.device import Device, virtual
 from edgekit.device.board_image import mirror
 from edgekit.device.emulation import check_host, registered
 from edgekit.errors import DeviceError, UsageError
+from edgekit.resources import cache_dir
 from edgekit.target import load_target
 
 
@@ -154,6 +155,12 @@ def test_reused_process_id_is_not_taken_for_the_board(board: virtual.Board) -> N
     assert not replace(board, pid=2**22 + 1).running
 
 
+def test_cache_of_a_relative_name_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGEKIT_CACHE", "cache")
+    assert cache_dir() == tmp_path / "cache"
+
+
 def test_no_board_of_this_name() -> None:
     with pytest.raises(UsageError, match='no virtual board "nowhere"'):
         virtual.down("nowhere")
@@ -212,3 +219,45 @@ def test_no_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         mirror(tmp_path)
     monkeypatch.setenv("EDGEKIT_DEBIAN_MIRROR", "http://chosen/debian")
     assert mirror(tmp_path) == "http://chosen/debian"
+
+
+@pytest.mark.slow
+def test_board_of_an_older_system() -> None:
+    name = f"old-{os.getpid()}"
+    device = virtual.connect(virtual.up(load_target("rpi4-bullseye"), name=name))
+    try:
+        assert text(device, "python3 -V; getconf GNU_LIBC_VERSION").split() == ["Python", "3.9.2", "glibc", "2.31"]
+    finally:
+        virtual.remove(name)
+
+
+@pytest.mark.slow
+def test_file_system_that_cannot_be_an_overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("lower", "upper", "work", "merged"):
+        (tmp_path / folder).mkdir()
+    options = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", tmp_path / "merged"], check=True)
+    try:
+        monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "merged" / "odd, a:b"))
+        virtual.connect(virtual.up(load_target("rpi4"))).run("echo kept >~/file")
+        virtual.down("rpi4")
+        assert text(virtual.connect(virtual.up(load_target("rpi4"))), "id -un; cat ~/file").split() == ["pi", "kept"]
+        virtual.remove("rpi4")
+    finally:
+        subprocess.run(["umount", tmp_path / "merged"], check=True)
+
+
+@pytest.mark.slow
+def test_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgekit", "device", "up", "rpi4"]
+    environment = {**os.environ, "EDGEKIT_CACHE": str(tmp_path)}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    images = tmp_path / "boards" / "images"
+    while not (images.is_dir() and list(images.iterdir())):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) == 130
+    assert list(images.iterdir()) == []
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
