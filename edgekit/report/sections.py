@@ -12,13 +12,13 @@ from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.facts import BAD, PLAIN, WARN, Fact
 from edgekit.report.markup import Markup, element
 from edgekit.report.plots import Column, Level, bar, column_chart
-from edgekit.report.words import clean, count, decibel, duration, number, plural, score, shape, size
+from edgekit.report.words import clean, count, decibel, duration, number, plural, score, shape, size, times
 
 MAX_ROWS = 60
 BEST_DB = 50.0  # a full bar: beyond it int8 noise cannot be told from float
 NOTHING = Markup("")
 
-# heading → classes of the column in page.css: name, op, plot (half: of two), figure (on the right), wide (not on phones)
+# heading → classes of the column in page.css: name, op, plot (half: of two), figure (right), wide (not on phones)
 Columns = Sequence[tuple[str, str]]
 
 
@@ -108,7 +108,7 @@ def _peak_words(peak: Document, highest: float, available: float | None) -> str:
     words += f" at {clean(peak['node'], 80)}" if peak.get("node") else ""
     words += f", holding {held}." if held else "."
     if available is not None:
-        words += f" The board has {size(available)} for the whole process, {available / highest:,.0f} times the peak."
+        words += f" The board has {size(available)} for the whole process, {times(available / highest)} the peak."
     return words
 
 
@@ -151,7 +151,7 @@ def deployment(title: str, document: Document) -> Markup:
         lines.append((name, plot, words, clean(step.get("what"))))
     parts = [_facts(say.deployment_facts(document))]
     if lines:
-        parts.append(_table((("step", "name"), ("", "plot"), ("time", "figure"), ("what", "wide")), lines))
+        parts.append(_table((("step", "op"), ("", "plot half"), ("time", "figure"), ("what", "wide")), lines))
     if document.get("use") and title == "Deployed":
         parts += [element("h3", "Use it on the board"), element("pre", element("code", clean(document["use"], 2000)))]
     return _section(f"{title} to {say.device_name(document)}", *parts)
