@@ -130,7 +130,7 @@ def test_what_is_missing_and_what_is_there(write) -> None:
 
 def test_model_must_give_a_module(write) -> None:
     needs_torch()
-    with pytest.raises(UsageError, match="got dict"):
+    with pytest.raises(ModelError, match=r"net\.py: the model is a dict"):
         load_source(write(GOOD.replace("torch.nn.Linear(4, 2)", "{}")))
 
 
