@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from edgekit.device.emulation import BINFMT, INSTALL, registered
+from edgekit.device.emulation import BINFMT, INSTALL, is_root, registered
 from edgekit.resources import cache_dir, runtime_dir, targets_dir
 
 MIN_PYTHON = (3, 10)
@@ -118,14 +118,14 @@ def _ssh_keys() -> str | None:
 
 
 def _root() -> str | None:
-    return "yes" if os.geteuid() == 0 else None
+    return "yes" if is_root() else None
 
 
 def _binfmt() -> str | None:
     if registered("aarch64"):
         return "registered"
     # an unmounted binfmt_misc is no fault: starting a board mounts it and registers QEMU
-    return "on demand" if os.geteuid() == 0 and BINFMT.is_dir() else None
+    return "on demand" if is_root() and BINFMT.is_dir() else None
 
 
 def _space() -> str | None:

@@ -7,7 +7,6 @@ and /proc/cpuinfo and /sys are fakes that name the target's CPU. Refuses targets
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -15,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -186,7 +186,11 @@ def _emulation(target: Target) -> tuple[str, Recipe]:
 
 @contextmanager
 def _lock(progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """One process at a time builds, starts or stops."""
+    """One process at a time builds, starts or stops. Raises DeviceError on a system that cannot run virtual boards."""
+    if sys.platform != "linux":
+        raise DeviceError("virtual boards need Linux", hint="run edgekit in a Linux machine or container as root")
+    import fcntl  # not on every system
+
     _home().mkdir(parents=True, exist_ok=True)
     with (_home() / "lock").open("w") as file:
         try:
