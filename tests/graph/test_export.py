@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -92,6 +94,51 @@ def test_several_inputs_and_outputs_in_dicts_and_tuples() -> None:
         assert np.allclose(a, b.numpy())
 
 
+class Odd(torch.nn.Module):
+    """An input that nothing reads, one that is changed in place, one that is an output too, one value twice."""
+
+    def forward(self, used, unused, changed):
+        changed.add_(1)
+        doubled = used * 2
+        return {"z": doubled, "a": used - changed, "m": [doubled, used + 0]}
+
+
+def test_odd_inputs_and_outputs_keep_their_order() -> None:
+    inputs = tuple(torch.randn(1, 3) for _ in range(3))
+    kept = [x.clone() for x in inputs]
+    plain = simplify(export(spec(Odd(), *inputs)).model)
+    assert all(torch.equal(a, b) for a, b in zip(inputs, kept, strict=True)), "the example inputs were changed"
+    used, _, changed = kept
+    wanted = [used * 2, used - changed - 1, used * 2, used]
+    for a, b in zip(answers(plain, *kept), wanted, strict=True):
+        assert np.allclose(a, b.numpy(), atol=1e-6)
+
+
+def test_a_model_that_takes_only_positive_numbers() -> None:
+    """The comparison with random inputs is left out where the model has no answer to them."""
+
+    class Logarithm(torch.nn.Module):
+        def forward(self, x):
+            return torch.log(x)
+
+    assert export(spec(Logarithm(), torch.ones(1, 64))).max_abs_error < 1e-6
+
+
+def test_a_recurrent_network() -> None:
+    class Recurrent(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru = torch.nn.GRU(4, 8, batch_first=True)
+
+        def forward(self, x):
+            return self.gru(x)[0][:, -1]
+
+    module, x = Recurrent().eval(), torch.randn(1, 6, 4)
+    plain = simplify(export(spec(module, x)).model)
+    assert "GRU" in [n.op_type for n in plain.graph]
+    assert np.allclose(answers(plain, x)[0], module(x).detach().numpy(), atol=1e-5)
+
+
 def test_integer_inputs_and_boolean_outputs() -> None:
     class Tokens(torch.nn.Module):
         def __init__(self) -> None:
@@ -113,6 +160,16 @@ def test_the_module_keeps_its_mode(training: bool) -> None:
     export(spec(module, torch.randn(1, 3, 8, 8)))
     assert (module.training, module.block.training, module.block[0].training) == (training, not training, not training)
     assert all(p.requires_grad and p.grad is None for p in module.parameters())
+
+
+def test_what_the_model_prints_stays_off_stdout(capfd) -> None:
+    class Talking(torch.nn.Module):
+        def forward(self, x):
+            print("shape", tuple(x.shape))
+            return x * 2
+
+    export(spec(Talking(), torch.zeros(1, 4)))
+    assert capfd.readouterr().out == ""
 
 
 def test_nothing_is_printed(capfd) -> None:
@@ -175,6 +232,22 @@ def test_the_line_of_the_model_that_fails_is_named() -> None:
     for module in (Broken(), Branching()):
         with pytest.raises((ModelError, UnsupportedError), match=r"test_export\.py:\d+"):
             export(spec(module, torch.randn(1, 4)))
+
+
+def test_without_onnxscript_the_extra_is_named() -> None:
+    """In a process of its own: here it may have been imported already."""
+    code = (
+        "import sys; sys.modules['onnxscript'] = None\n"
+        "import torch\n"
+        "from edgekit.errors import UsageError\n"
+        "from edgekit.graph.export import export\n"
+        "from edgekit.model import from_module\n"
+        "try: export(from_module(torch.nn.Linear(2, 2), (torch.zeros(1, 2),), name='net'))\n"
+        "except UsageError as e: print(e.message, '|', e.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("exporting needs onnxscript, which is not installed"), done.stdout + done.stderr
+    assert "edgekit-sdk[torch]" in done.stdout
 
 
 def test_what_is_no_module() -> None:
