@@ -19,6 +19,7 @@ from edgekit.report.words import (
     size,
     small,
     times,
+    whole,
 )
 
 GOOD, WARN, BAD, PLAIN = "good", "warn", "bad", "plain"  # moods
@@ -42,7 +43,7 @@ def conversion_facts(document: Document) -> list[Fact]:
     source = part(document, "source")
     file = clean(source.get("file") or "a module in memory")
     facts = [
-        Fact("source", file, f"opset {export.get('opset')}; {_signature(document)}"),
+        Fact("source", file, f"opset {whole(export.get('opset'))}; {_signature(document)}"),
         accuracy_fact(document),
         bytes_fact(document),
         Fact("work", f"{count(document.get('macs'))} MACs", f"{count(document.get('parameters'))} parameters"),
@@ -225,7 +226,7 @@ def deployment_facts(document: Document) -> list[Fact]:
 
 
 def sent_fact(document: Document) -> Fact:
-    files = f"{document.get('blobs_sent')} of {document.get('blobs_total')} files"
+    files = f"{whole(document.get('blobs_sent'))} of {whole(document.get('blobs_total'))} files"
     return Fact("sent", f"{files}, {size(document.get('bytes_sent'))}", "as transferred, the rest was there already")
 
 
@@ -328,9 +329,8 @@ def _fits(target: Document) -> Fact:
 def _effort(label: str, document: Document, first: Document | None = None) -> Fact:
     if not document.get("activated"):
         return Fact(label, "planned only", "nothing was sent", WARN)
-    value = (
-        f"{document.get('blobs_sent')} files, {size(document.get('bytes_sent'))} in {duration(document.get('seconds'))}"
-    )
+    sent = f"{whole(document.get('blobs_sent'))} files, {size(document.get('bytes_sent'))}"
+    value = f"{sent} in {duration(document.get('seconds'))}"
     took, before = number(document.get("seconds")), number(first.get("seconds")) if first else None
     ratio = f"{times(before / took)} faster than the first time" if took and before else ""
     return Fact(label, value, ratio)

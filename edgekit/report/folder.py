@@ -86,13 +86,15 @@ def read_documents(build: Path) -> dict[str, Document]:
 def _read(file: Path, command: str) -> Document:
     """Raises ValueError when `file` does not hold a document of `command`."""
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
-        document = json.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise OSError(0, f"larger than {MAX_FILE_BYTES >> 20} MiB")
+        document = json.loads(content)
     except OSError as e:
         raise ValueError(f"cannot be read: {e.strerror}") from e
     except (ValueError, RecursionError) as e:
-        raise ValueError(f"not JSON ({e})" if not str(e).startswith("larger") else str(e)) from e
+        raise ValueError(f"not JSON ({e})") from e
     if not isinstance(document, dict):
         raise ValueError("no JSON object")
     if "error" in document:

@@ -48,7 +48,7 @@ def column_chart(
 ) -> Markup:
     """Columns from zero, side by side in their order; `top_label` says the height of the highest one in words."""
     shown = _pooled(columns)
-    highest = max((column.value for column in shown), default=0.0) or 1.0
+    highest = max([0.0, *(column.value for column in shown)]) or 1.0
     drawn = level is not None and level.value <= LEVEL_IN_SIGHT * highest
     scale = Scale(max(highest, level.value) if level is not None and drawn else highest, len(shown))
     parts = [element("title", title), _grid(scale, highest, top_label), *_columns(shown, scale)]
@@ -66,7 +66,7 @@ class Scale:
     columns: int
 
     def y(self, value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.highest
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * max(value / self.highest, 0.0)
 
     @property
     def step(self) -> float:

@@ -3,7 +3,7 @@ control characters. The only place with units other than bytes and seconds. What
 
 from __future__ import annotations
 
-import math
+import sys
 import unicodedata
 from typing import Any
 
@@ -28,7 +28,7 @@ def number(value: Any) -> float | None:
     """`value` as a finite float; None for everything that is not one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if abs(value) <= sys.float_info.max else None
 
 
 def size(value: Any) -> str:
@@ -66,6 +66,12 @@ def count(value: Any) -> str:
             return (f"{amount:.0f}" if not unit else _three(amount)) + unit
         amount /= 1000
     return f"{_three(amount)} T"
+
+
+def whole(value: Any) -> str:
+    """A number of things, every digit of it."""
+    amount = number(value)
+    return UNKNOWN if amount is None else f"{amount:.0f}"
 
 
 def score(value: Any) -> str:

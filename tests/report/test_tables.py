@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from report_documents import ANYTHING, places, replaced
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -167,17 +168,21 @@ def test_the_summary_of_some_documents_or_none(documents: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("name", TABLES)
 def test_names_from_outside_stay_plain_text(documents: dict[str, Any], name: str) -> None:
-    text = render(TABLES[name], hostile(documents[name]), 160)
+    text = render(TABLES[name], hostile(documents[name], str), 160)
     assert "[bold red]x[/bold red]" in flat(text)
-    assert not set(text) & {"\x1b", "\x07", "\u202e", "\r"}
+    for types in ((str,), (str, int, float), (int, float)):
+        text = render(TABLES[name], hostile(documents[name], *types), 160)
+        text += render(tables.summary_table, hostile(documents, *types), 160)
+        assert not set(text) & {"\x1b", "\x07", "\u202e", "\r"}
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_documents_with_anything_in_them_are_printed(documents: dict[str, Any], name: str) -> None:
-    for wrong in (None, 5, "text", [], [1], {}, {"a": None}, True, float("nan")):
-        for field in documents[name]:
-            render(TABLES[name], documents[name] | {field: wrong})
-            render(tables.summary_table, documents | {name: documents[name] | {field: wrong}})
+    for wrong in ANYTHING:
+        for place in places(documents[name]):
+            document = replaced(documents[name], place, wrong)
+            render(TABLES[name], document)
+            render(tables.summary_table, {name: document})
     render(TABLES[name], {})
 
 
@@ -188,10 +193,10 @@ def test_a_terminal_that_knows_only_ascii(documents: dict[str, Any]) -> None:
     assert b"float 88.60 % ? int8 88.56 %" in file.buffer.getvalue()  # type: ignore[attr-defined]
 
 
-def hostile(value: Any) -> Any:
-    """`value` with HOSTILE in place of every text."""
-    if isinstance(value, str):
-        return HOSTILE
+def hostile(value: Any, *types: type) -> Any:
+    """`value` with HOSTILE in place of everything of these types."""
     if isinstance(value, list):
-        return [hostile(item) for item in value]
-    return {key: hostile(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [hostile(item, *types) for item in value]
+    if isinstance(value, dict):
+        return {key: hostile(item, *types) for key, item in value.items()}
+    return HOSTILE if isinstance(value, types) and not isinstance(value, bool) else value
