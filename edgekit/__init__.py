@@ -1,10 +1,7 @@
 """edgekit: take a trained model to a Raspberry Pi or a microcontroller.
 
-    import edgekit
-
-    edgekit.convert(module, (example,), calibration={"x": images}, out="build")
-    edgekit.profile("build", target="rpi4")
-    edgekit.deploy("build", target="rpi4", host="pi@raspberrypi.local")
+`edgekit.convert` makes a build folder of a torch module or an ONNX file, `edgekit.profile` judges it against a kind of
+board, `edgekit.deploy` brings it to one and measures it there. README.md shows each.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """convert, profile, deploy, benchmark and status: what the command line and `import edgekit` call.
 
-Each is a straight line of calls whose types change (docs/design.md). `convert` has a room of its own, edgekit.conversion.
+Each is a straight line of calls whose types change (docs/design.md); `convert` has a room of its own, conversion.py.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def choose_board() -> list[str]:
-    """Options that name the device: none where the virtual board comes up (edgekit.toml names it), else this machine."""
+    """Options that name the device: none where the virtual board comes up (edgekit.toml names it), else local."""
     up = run(["device", "up", "rpi4"], HERE, check=False)
     if up.returncode == 0:
         return []
@@ -102,8 +102,9 @@ def run(command: list[str], folder: Path, *, check: bool = True) -> subprocess.C
 
 
 def summarise(fashion: dict[str, dict], voice: dict[str, dict] | None, seconds: float) -> None:
-    from edgekit.report.tables import summary_table
     from rich.console import Console
+
+    from edgekit.report.tables import summary_table
 
     console = Console(highlight=False)
     console.print()

@@ -13,7 +13,7 @@ PLACES = (Path("/") / SOUNDS, Path(__file__).resolve().parents[2] / ".cache" / "
 
 
 def speech_between_silence() -> tuple[np.ndarray, tuple[float, float]]:
-    """One second of faint noise, "front center", one second of noise; and when the voice starts and ends, in seconds."""
+    """A second of faint noise, "front center", a second of noise; and when the voice starts and ends, in seconds."""
     voice = read(find("Front_Center.wav"))
     noise = np.random.default_rng(0).normal(0, 1e-3, RATE_HZ).astype(np.float32)
     loud = np.flatnonzero(np.abs(voice) > 0.05)

@@ -1,4 +1,4 @@
-"""Gets the voice detector: the static 16 kHz ONNX file out of the silero-vad wheel (MIT licence), and makes speech.npz, the
+"""Gets the voice detector: the static 16 kHz ONNX file out of the silero-vad wheel (MIT licence); makes speech.npz, the
 inputs that the network sees on real speech (they become the golden inputs that the board is checked with).
 
     python get.py
