@@ -2,7 +2,7 @@
 
     make bench
 
-Two tables, none of them a time of an emulated board: accuracy and size of the int8 file beside ONNX Runtime's own static
+Two tables, neither a time of an emulated board: accuracy and size of the int8 file beside ONNX Runtime's own static
 quantization (same float file, same samples, judged by the same runtime); and a first deploy beside a second one with
 nothing changed (bytes, and the ratio of both times in this run).
 """
@@ -122,8 +122,8 @@ def markdown(document: dict) -> str:
     lines = [
         "# First light",
         "",
-        f"Made by `make bench` on {document['date']} ({versions}). Fashion-MNIST, 10,000 test pictures; both int8 files "
-        "come from the same float file and the same 256 training pictures, and were judged by ONNX Runtime with "
+        f"Made by `make bench` on {document['date']} ({versions}). Fashion-MNIST, 10,000 test pictures. Both int8 "
+        "files come from the same float file and the same 256 training pictures, and were judged by ONNX Runtime with "
         "x64quantprecision=1, and once more with all optimisations off.",
         "",
         "| file | bytes | accuracy | optimisations off | breaches of TFLite's int8 rules |",
