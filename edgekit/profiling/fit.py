@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from edgekit.errors import UnsupportedError, did_you_mean
 from edgekit.profiling import memory
+from edgekit.profiling.costs import COSTS, Bounds, process_ram, storage
 from edgekit.profiling.macs import count_macs
 from edgekit.profiling.memory import Network
 from edgekit.profiling.order import best_order
@@ -23,39 +24,6 @@ ALIGNMENT_BYTES = 64
 KIB, MIB = 1 << 10, 1 << 20
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """Bytes: at least `lower`; `upper` is None where nobody knows."""
-
-    lower: int
-    upper: int | None
-
-
-@dataclass(frozen=True)
-class RuntimeCost:
-    """What a runtime needs beside the model.
-
-    process_bytes   resident memory of the process with the smallest model, least and most
-    copies          how often the model file is in memory at the peak, which is while it loads
-    storage_bytes   the runtime's own files, least and most
-    """
-
-    process_bytes: Bounds
-    copies: tuple[float, float]
-    storage_bytes: Bounds
-    source: str
-
-
-# docs/profile.md says how these were measured: 57.8 MB + 1.76 x file, for int8 and float alike. The bounds leave about
-# a third below and above, because the measurement is of x86-64 and boards run aarch64 builds.
-COSTS = {
-    "onnxruntime": RuntimeCost(
-        Bounds(38 * MIB, 80 * MIB),
-        (1.0, 2.4),
-        Bounds(55 * MIB, 75 * MIB),
-        "measured on x86-64, Python 3.11, onnxruntime 1.32.0, numpy 2.4.6, 2026-11-24",
-    ),
-}
 INT_RUNTIMES = ("c", "tflite-micro")  # their inputs and outputs are int8
 
 
@@ -132,8 +100,8 @@ def profile_model(model: ir.Model, file_bytes: int, target: Target, runtime: str
     )
     ram, flash = _needs(network, file_bytes, chosen, arena, unknown)
     available = int(target.usable_ram_bytes * (1 - target.headroom))
-    storage = target.storage_bytes
-    room = None if storage is None else int(storage * (1 - target.headroom))
+    kept = target.storage_bytes
+    room = None if kept is None else int(kept * (1 - target.headroom))
     verdict, reasons = _verdict(target, ram, available, flash, room, unknown)
     if split := _split_ram(target, network, arena):
         verdict, reasons = _worst(verdict, split[0]), [*reasons, split[1]]
@@ -170,13 +138,8 @@ def _aligned(network: Network, live: tuple[int, ...]) -> int:
 def _needs(network: Network, file_bytes: int, runtime: str, arena: Bounds, unknown: list[str]) -> tuple[Bounds, Bounds]:
     """RAM and storage (flash) that model and runtime need together."""
     cost = COSTS.get(runtime)
-    assert arena.upper is not None
     if cost is not None:
-        process, storage = cost.process_bytes, cost.storage_bytes
-        assert process.upper is not None and storage.upper is not None
-        least, most = (int(copies * file_bytes) for copies in cost.copies)
-        ram = Bounds(process.lower + least + arena.lower, process.upper + most + arena.upper)
-        return ram, Bounds(storage.lower + file_bytes, storage.upper + 2 * file_bytes)
+        return process_ram(cost, network, file_bytes, arena.lower), storage(cost, file_bytes)
     unknown.append(f"memory of {runtime} itself: not measured yet")
     return Bounds(arena.lower, None), Bounds(network.weights_bytes, None)
 
