@@ -44,9 +44,9 @@ def bar(share: float, title: str, mood: str = PLAIN) -> Markup:
 
 
 def column_chart(
-    columns: Sequence[Column], title: str, *, axis: str, top_label: str, level: Level | None = None
+    columns: Sequence[Column], title: str, *, axis: str, top_label: str, level: Level | None = None, muted: bool = False
 ) -> Markup:
-    """Columns from zero, side by side in their order; `top_label` says the height of the highest one in words."""
+    """Columns from zero, side by side in their order; `top_label` is the height of the highest in words; muted: figures that mean little."""
     shown = _pooled(columns)
     highest = max([0.0, *(column.value for column in shown)]) or 1.0
     drawn = level is not None and level.value <= LEVEL_IN_SIGHT * highest
@@ -55,7 +55,8 @@ def column_chart(
     if level is not None and drawn:
         parts.append(_level(scale, level))
     parts.append(element("text", axis, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6, class_="middle"))
-    return element("svg", *parts, class_="chart", viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", role="img")
+    classes = "chart muted" if muted else "chart"
+    return element("svg", *parts, class_=classes, viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", role="img")
 
 
 @dataclass(frozen=True)

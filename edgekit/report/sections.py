@@ -115,10 +115,10 @@ def _peak_words(peak: Document, highest: float, available: float | None) -> str:
 _WORK_COLUMNS = (
     ("layer", "name"),
     ("op", "op wide"),
-    ("MACs", "plot half"),
-    ("", "figure"),
-    ("weights", "plot half"),
-    ("", "figure"),
+    ("", "plot half"),
+    ("MACs", "figure"),
+    ("", "plot half wide"),
+    ("weights", "figure"),
     ("output", "figure wide"),
 )
 
@@ -160,13 +160,14 @@ def deployment(title: str, document: Document) -> Markup:
 def benchmark(document: Document) -> Markup:
     parts = [_facts(say.benchmark_facts(document))]
     values = [number(window.get("p50_s")) or 0.0 for window in rows(document, "windows")]
-    if any(values):
-        emulated = "; meaningless: emulated" if document.get("emulated") else ""
+    if any(values) and len(values) > 1:
+        emulated = bool(document.get("emulated"))
+        remark = "; meaningless: emulated" if emulated else ""
         columns = [Column(value, f"window {place}: p50 {duration(value)}") for place, value in enumerate(values, 1)]
         highest = duration(max(values))
-        title = f"Median latency of each of {plural(len(values), 'window')}, at most {highest}{emulated}"
-        chart = column_chart(columns, title, axis=f"windows in time{emulated}", top_label=highest)
-        caption = f"Median latency (p50) in each window of the run{emulated}: level columns mean a steady board."
+        title = f"Median latency of each of {plural(len(values), 'window')}, at most {highest}{remark}"
+        chart = column_chart(columns, title, axis=f"windows in time{remark}", top_label=highest, muted=emulated)
+        caption = f"Median latency (p50) in each window of the run{remark or ': level columns mean a steady board'}."
         parts.append(element("figure", chart, element("figcaption", caption)))
     return _section(f"Measured on {say.device_name(document)}", *parts)
 

@@ -104,3 +104,14 @@ def test_the_command_as_json(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert e.value.code == 0 and (document["command"], document["documents"]) == ("report", ["convert"])
     assert document["file"] == str(folder / "r.html") and len(document["missing"]) == 5
     assert set(document["missing"][0]) == {"document", "make"}
+
+
+def test_the_page_that_docs_describe_can_be_read_back(folder: Path, documents: Documents) -> None:
+    """The Python of docs/report.md, run on a report."""
+    fill(folder, documents)
+    write_report(folder)
+    docs = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    code = docs.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(code.replace("build/report.html", str(folder / "report.html")), names)
+    assert names["documents"] == documents
