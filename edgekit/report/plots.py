@@ -46,7 +46,7 @@ def bar(share: float, title: str, mood: str = PLAIN) -> Markup:
 def column_chart(
     columns: Sequence[Column], title: str, *, axis: str, top_label: str, level: Level | None = None, muted: bool = False
 ) -> Markup:
-    """Columns from zero, side by side in their order; `top_label` is the height of the highest in words; muted: figures that mean little."""
+    """Columns from zero, side by side in their order; `top_label` is the height of the highest; muted: in grey."""
     shown = _pooled(columns)
     highest = max([0.0, *(column.value for column in shown)]) or 1.0
     drawn = level is not None and level.value <= LEVEL_IN_SIGHT * highest
