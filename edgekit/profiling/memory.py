@@ -159,10 +159,11 @@ class _Reader:
             return None
         read = [v for v in node.inputs if v is not None and not self._is_constant(v)]
         inputs = tuple(dict.fromkeys(self._read(node, v) for v in read))
-        outputs = tuple(dict.fromkeys(self._tensor(s) for v in node.outputs for s in self._stored(v)))
+        written = [v for v in node.outputs if v.name]  # an optional output that is left out has no name and no shape
+        outputs = tuple(dict.fromkeys(self._tensor(s) for v in written for s in self._stored(v)))
         macs = COUNTED[node.op_type](node) if node.op_type in COUNTED else 0
         name = node.name or node.op_type
-        return Layer(name, node.op_type, inputs, outputs, macs, self._weights(node), sizes(node.outputs[0]))
+        return Layer(name, node.op_type, inputs, outputs, macs, self._weights(node), sizes(written[0]))
 
     def _quantize(self, node: ir.Node) -> Layer | None:
         """Q behind an int8 layer is part of that layer, Q of an input may be the caller's; any other converts."""
@@ -202,7 +203,7 @@ class _Reader:
         read = [v for _, v in rule.activation_inputs(node) if not self._is_constant(v)]
         producers = [v.producer() for v in read]
         behind = all(p is not None and p.op_type == "DequantizeLinear" for p in producers)
-        return behind and all(self._quantized(v) for v in node.outputs)
+        return behind and all(self._quantized(v) for v in node.outputs if v.name)
 
     def _quantized(self, value: ir.Value) -> list[ir.Value]:
         """The outputs of the Q nodes that read a value, also behind one clamp; none where anybody reads it as float."""

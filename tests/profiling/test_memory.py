@@ -219,3 +219,20 @@ def test_int8_takes_a_quarter_of_a_float_island(ops: tuple[str, ...], float_bord
     written = {t for layer in net.layers for t in layer.outputs} | set(net.inputs)
     assert set(net.outputs) <= written
     assert written == set(range(len(net.tensors)))
+
+
+def test_an_optional_output_that_is_left_out_takes_no_memory() -> None:
+    import onnx_ir as ir
+
+    from edgekit.graph.simplify import infer_shapes
+
+    node = onnx.helper.make_node("LSTM", ["x", "w", "r"], ["", "h"], name="lstm", hidden_size=8)
+    shapes = {"w": (1, 32, 4), "r": (1, 32, 8)}
+    constants = [onnx.numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in shapes.items()]
+    border = [onnx.helper.make_tensor_value_info(n, 1, s) for n, s in (("x", [5, 1, 4]), ("h", [1, 1, 8]))]
+    graph = onnx.helper.make_graph([node], "g", border[:1], border[1:], constants)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    net = read_network(infer_shapes(ir.from_proto(model)))
+    assert [t.name for t in net.tensors] == ["x", "h"]
+    assert peak(net).bytes == 4 * (5 * 4 + 8)
+    assert net.layers[0].output_shape == (1, 1, 8)
