@@ -32,7 +32,8 @@ def conversion(document: Document) -> Markup:
     warnings = [element("li", clean(warning, 500)) for warning in texts(document, "warnings")]
     if warnings:
         parts += [element("h3", "Warnings"), element("ul", *warnings)]
-    return _section("Float against int8", *parts)
+    title = "Float against int8" if document.get("precision") == "int8" else "The model, in float"
+    return _section(title, *parts)
 
 
 def _versus(title: str, float32: Any, int8: Any, words: Callable[[Any], str]) -> Markup:

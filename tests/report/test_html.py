@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import os
 import re
@@ -14,10 +15,13 @@ from typing import Any
 
 import pytest
 from report_documents import ANYTHING, places, replaced
+from rich.console import Console
 
+import edgekit
 from edgekit.report import plots
 from edgekit.report.html import html_report
 from edgekit.report.plots import Column, Level, bar, column_chart
+from edgekit.report.tables import conversion_table
 
 Documents = dict[str, dict[str, Any]]
 RUNS = "top.ran = true"  # every piece of hostile text tries this
@@ -206,6 +210,16 @@ def test_documents_with_anything_in_them_are_shown(documents: Documents) -> None
         for place in places(document):
             for wrong in ANYTHING:
                 assert "</html>" in html_report({name: replaced(document, place, wrong)})
+
+
+def test_a_float_model_is_not_compared_with_int8(build: Path, tmp_path: Path) -> None:
+    source = build.parent / "small.onnx"
+    document = edgekit.convert(source, precision="float", out=tmp_path / "build").document()
+    visible = html_report({"convert": document}).split("<script")[0]
+    assert "The model, in float" in visible and "int8" not in visible.split("</style>")[1]
+    table = io.StringIO()
+    conversion_table(document, Console(width=80, file=table))
+    assert "size" in table.getvalue() and "int8" not in table.getvalue()
 
 
 def test_many_layers_make_a_page_of_bounded_length(documents: Documents) -> None:
