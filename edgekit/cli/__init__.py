@@ -62,7 +62,7 @@ def main() -> None:
     """Entry point of the `edgekit` command."""
     session = Session()
     try:
-        code = cli.main(obj=session, standalone_mode=False)
+        code = cli.main(prog_name="edgekit", obj=session, standalone_mode=False)
         sys.stdout.flush()
     except EdgekitError as e:
         code = _fail(e, session)

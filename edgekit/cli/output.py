@@ -33,7 +33,7 @@ class Session:
 
 def _remember(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
     session = context.find_root().obj
-    session.command = context.command.name or ""
+    session.command = context.command_path.partition(" ")[2]
     session.json = value
     return value
 
