@@ -39,7 +39,7 @@ class RuntimeCost:
     source: str
 
 
-# docs/profile.md says how these were measured (benchmarks/runtime_memory.py): 57.8 MB + 1.76 x file + 0.7 to 3.3 x the
+# docs/profile.md says how these were measured (benchmarks/runtime_memory.py): 57.8 MB + 1.76 x file + 0.5 to 3.3 x the
 # activations as laid out. The bounds leave about a third, because that is x86-64 and boards run aarch64 builds.
 COSTS = {
     "onnxruntime": RuntimeCost(
