@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -142,9 +143,11 @@ def _embedded(content: bytes, folder: Path) -> bytes:
     for tensor in outside:
         try:
             path, offset, length = untrusted.external_place(tensor, folder)
-            with path.open("rb") as file:
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                 file.seek(offset)
                 tensor.raw_data = file.read(length)
+            if len(tensor.raw_data) != length:
+                raise ValueError(f"its external data changed while {path.name} was read")
         except (ValueError, OSError) as e:
             raise ModelError(f'tensor "{tensor.name}": {e}', hint="keep the model's files as they were exported") from e
         del tensor.external_data[:]

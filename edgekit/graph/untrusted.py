@@ -23,9 +23,15 @@ CPU_LIMIT_S = 60
 BASE_MEMORY_BYTES = 3 << 30
 OWN_DOMAINS = ("", "ai.onnx")
 # Control flow and sequences have no static plan of memory.
-DYNAMIC_OPS = ("If", "Loop", "Scan", "SequenceMap", "Optional", "SequenceConstruct", "SequenceAt", "SplitToSequence")
+DYNAMIC_OPS = (
+    *("If", "Loop", "Scan", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceMap", "SequenceConstruct"),
+    *("SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt", "SequenceLength", "SplitToSequence"),
+    "ConcatFromSequence",
+)
+BITS = {"UINT4": 4, "INT4": 4, "FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2}  # types whose numbers share bytes
+NO_NUMBERS = ("STRING", "COMPLEX64", "COMPLEX128")
 OLDEST_OPSET, NEWEST_OPSET = 7, 25
-NODE_LIMIT = 200_000
+NODE_LIMIT, NAME_LIMIT = 200_000, 200
 FINDINGS_LIMIT = 50  # of each kind; the answer of this process stays small
 OLDEST_KEPT_OPSET, OPSET = 18, 20  # older graphs are brought to OPSET, so that rules know one form of each operator
 
@@ -53,11 +59,12 @@ def inspect(content: bytes, folder: Path, cap_bytes: int) -> list[dict[str, str]
 
     try:
         model = onnx.ModelProto.FromString(content)
-    except DecodeError as e:
-        return [_broken(f"is no ONNX file: {e}")]
+    except DecodeError as e:  # also where its parts take more memory than there is
+        return [_broken(f"is no readable ONNX file: {e}")]
     if not model.HasField("graph") or not model.graph.node:
         return [_broken("is no ONNX file: it holds no graph with nodes")]
     found = list(islice(_tensor_findings(model, folder, cap_bytes), FINDINGS_LIMIT))
+    found += islice(_value_findings(model), FINDINGS_LIMIT)
     found += islice(_graph_findings(model), FINDINGS_LIMIT)
     if not found:
         _rehearse(model)
@@ -120,6 +127,8 @@ def external_place(tensor: Any, folder: Path) -> tuple[Path, int, int]:
     """File, offset and length of a tensor stored outside; ValueError says what is wrong with the place."""
     entries = {e.key: e.value for e in tensor.external_data}
     location = entries.get("location", "")
+    if isinstance(location, bytes):
+        raise ValueError(f"its external data lies at {location[:80]!r}, which is no text")
     parts = location.split("/")
     if any(c in location for c in "\\:\0") or any(part in ("", ".", "..") for part in parts):
         raise ValueError(f"its external data lies at {location!r}: only names inside the model's folder are allowed")
@@ -132,7 +141,7 @@ def external_place(tensor: Any, folder: Path) -> tuple[Path, int, int]:
         raise ValueError(f"its external data {location!r} is missing")
     offset, length = _number(entries, "offset", 0), _number(entries, "length", -1)
     size = path.stat().st_size
-    length = size - offset if length == -1 else length
+    length = size - offset if length < 0 else length
     if offset > size or length < 0 or offset + length > size:
         raise ValueError(f"its external data is bytes {offset} to {offset + length} of {location!r}, which has {size}")
     return path, offset, length
@@ -148,40 +157,81 @@ def _number(entries: dict[str, str], key: str, default: int) -> int:
 
 
 def _broken(text: str) -> dict[str, str]:
-    return {"kind": "broken", "text": text[:500]}
+    return {"kind": "broken", "text": _plain(text)}
 
 
 def _unsupported(text: str) -> dict[str, str]:
-    return {"kind": "unsupported", "text": text[:500]}
+    return {"kind": "unsupported", "text": _plain(text)}
+
+
+def _plain(text: str) -> str:
+    """Names come from the file and end up in a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text[:500])
 
 
 def _tensor_findings(model: Any, folder: Path, cap_bytes: int) -> Iterator[dict[str, str]]:
-    import onnx
-
     total = 0
     for tensor in tensors(model):
         name = f'tensor "{tensor.name[:80]}"'
         if any(d < 0 for d in tensor.dims):
             yield _broken(f"{name} has dimensions {list(tensor.dims)[:8]}")
             continue
-        try:
-            item_bytes = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        except (KeyError, ValueError, TypeError):
+        size = _size_bytes(tensor)
+        if size is None:
             yield _broken(f"{name} has the unknown type {tensor.data_type}")
             continue
-        size = math.prod(tensor.dims) * item_bytes
         total += size
-        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            try:
-                _, _, length = external_place(tensor, folder)
-                if length < size and item_bytes > 1:
-                    raise ValueError(f"its external data is {length} bytes, its shape says {size}")
-            except (ValueError, OSError) as e:
-                yield _broken(f"{name}: {e}")
-        elif tensor.HasField("raw_data") and item_bytes > 1 and len(tensor.raw_data) != size:
-            yield _broken(f"{name} holds {len(tensor.raw_data)} bytes, its shape says {size}")
+        try:
+            _check_data(tensor, size, folder)
+        except (ValueError, OSError) as e:
+            yield _broken(f"{name}: {e}")
     if total > cap_bytes:
         yield _broken(f"its tensors claim {total} bytes; {cap_bytes} are allowed")
+
+
+def _size_bytes(tensor: Any) -> int | None:
+    """The bytes that type and dimensions claim; None for an unknown type."""
+    import onnx
+
+    try:
+        item_bytes = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    except (KeyError, ValueError, TypeError):
+        return None
+    bits = BITS.get(onnx.TensorProto.DataType.Name(tensor.data_type), 8 * item_bytes)
+    return (math.prod(int(d) for d in tensor.dims) * int(bits) + 7) // 8
+
+
+def _check_data(tensor: Any, size: int, folder: Path) -> None:
+    """ValueError where a tensor's bytes are not as many as it claims, or lie at a wrong place."""
+    import onnx
+
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        _, _, length = external_place(tensor, folder)
+        if length != size:
+            raise ValueError(f"its external data is {length} bytes, its shape says {size}")
+    elif tensor.HasField("raw_data") and len(tensor.raw_data) != size:
+        raise ValueError(f"it holds {len(tensor.raw_data)} bytes, its shape says {size}")
+
+
+def _value_findings(model: Any) -> Iterator[dict[str, str]]:
+    """Inputs and outputs must be tensors of numbers under names that can be shown."""
+    import onnx
+
+    sparse = model.graph.sparse_initializer or any(
+        a.HasField("sparse_tensor") or a.sparse_tensors for n in model.graph.node for a in n.attribute
+    )
+    if sparse:
+        yield _unsupported("has sparse tensors, which no runtime on a device reads")
+    unusable = {onnx.TensorProto.DataType.Value(name) for name in NO_NUMBERS}
+    for value in (*model.graph.input, *model.graph.output):
+        # protobuf gives bytes where a text is no UTF-8
+        if isinstance(value.name, bytes) or not value.name.isprintable() or not 0 < len(value.name) <= NAME_LIMIT:
+            yield _broken(f'has an input or output with the name "{value.name[:80]}"')
+        kind = value.type.WhichOneof("value")
+        if kind != "tensor_type" and kind is not None:
+            yield _unsupported(f'"{value.name[:80]}" is no tensor ({kind.removesuffix("_type")})')
+        elif value.type.tensor_type.elem_type in unusable:
+            yield _unsupported(f'"{value.name[:80]}" holds texts or complex numbers')
 
 
 def _graph_findings(model: Any) -> Iterator[dict[str, str]]:

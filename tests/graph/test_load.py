@@ -17,7 +17,8 @@ from onnx import TensorProto, helper
 from edgekit.errors import EdgekitError, ModelError, UnsupportedError, UsageError
 from edgekit.graph import load, untrusted
 from edgekit.graph.save import to_bytes, value_specs
-from edgekit.graph.simplify import simplify
+from edgekit.graph.sessions import judging_session
+from edgekit.graph.simplify import check_quantized, simplify
 
 
 @pytest.fixture
@@ -172,7 +173,47 @@ def circle(model: onnx.ModelProto) -> None:
     model.graph.node[0].input[0] = "r"
 
 
+def one_byte_short(model: onnx.ModelProto) -> None:
+    model.graph.initializer.add(name="bytes", data_type=TensorProto.INT8, dims=[5], raw_data=b"1234")
+
+
+def half_a_byte_long(model: onnx.ModelProto) -> None:
+    model.graph.initializer.add(name="nibbles", data_type=TensorProto.INT4, dims=[5], raw_data=b"1234")  # 3 would do
+
+
+def escape_in_name(model: onnx.ModelProto) -> None:
+    model.graph.input[0].name = model.graph.node[0].input[0] = "x\x1b]0;owned\x07"
+
+
+def no_name(model: onnx.ModelProto) -> None:
+    model.graph.output[0].name = model.graph.node[-1].output[0] = ""
+
+
+def sparse(model: onnx.ModelProto) -> None:
+    values = helper.make_tensor("s", TensorProto.FLOAT, [1], [1.0])
+    indices = helper.make_tensor("i", TensorProto.INT64, [1], [3])
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [1 << 50]))
+
+
+def texts(model: onnx.ModelProto) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("words", TensorProto.STRING, [1]))
+
+
+def no_text(model: onnx.ModelProto) -> bytes:
+    """A name that is no UTF-8: protobuf then gives bytes."""
+    return model.SerializeToString().replace(b"\x01x", b"\x01\xff")
+
+
+def sequence(model: onnx.ModelProto) -> None:
+    model.graph.input.append(helper.make_tensor_sequence_value_info("frames", TensorProto.FLOAT, [1]))
+
+
 BROKEN = {
+    "one byte short": hostile.changed(one_byte_short),
+    "half a byte long": hostile.changed(half_a_byte_long),
+    "escape in a name": hostile.changed(escape_in_name),
+    "a name that is no text": no_text(hostile.network()),
+    "no name": hostile.changed(no_name),
     "empty": b"",
     "text": b"this is no model",
     "truncated": hostile.network().SerializeToString()[:700],
@@ -187,6 +228,10 @@ BROKEN = {
     "circle": hostile.changed(circle),
 }
 UNSUPPORTED = {
+    "sparse": (hostile.changed(sparse), "sparse"),
+    "texts": (hostile.changed(texts), '"words" holds texts'),
+    "sequence": (hostile.changed(sequence), '"frames" is no tensor (sequence)'),
+    "sequence inside": (hostile.one_node(helper.make_node("SequenceLength", ["x"], ["y"], "n")), "SequenceLength (n)"),
     "custom operator": (hostile.custom_operator(), "com.evil.Steal"),
     "branch": (hostile.branch(), "If (choice)"),
     "opset too new": (hostile.network(99), "opset 99"),
@@ -242,6 +287,7 @@ PLACES = {
     "offset beyond 64 bits": {"offset": "18446744073709551632"},
     "sum beyond 64 bits": {"offset": "999999999999999999", "length": "999999999999999999"},
     "no number": {"offset": "0x10"},
+    "line break": {"location": "weights.bin\n"},
 }
 
 
@@ -294,6 +340,16 @@ def test_a_reader_that_dies_is_a_message(at, monkeypatch) -> None:
         load.load_onnx(at(hostile.network()))
 
 
+@pytest.mark.slow  # 9 s: it really fills the memory that it is allowed
+def test_a_file_that_grows_in_memory_is_a_message(at) -> None:
+    """A hundred million nodes of two bytes each: the child runs into its limit, edgekit goes on."""
+    nodes = b"\x0a\x00" * 100_000_000
+    size = len(nodes)
+    varint = bytes((size >> shift & 0x7F) | (0x80 if size >> shift + 7 else 0) for shift in (0, 7, 14, 21))
+    with pytest.raises(ModelError, match=r"cannot be read|no readable"):
+        load.load_onnx(at(b"\x3a" + varint + nodes), cap_bytes=210 << 20)
+
+
 def test_a_reader_that_hangs_is_a_message(at, monkeypatch) -> None:
     monkeypatch.setattr(load, "CHILD_LIMIT_S", 0.01)
     with pytest.raises(ModelError, match="to read"):
@@ -328,7 +384,9 @@ def outcome_in_a_fork(path: Path) -> tuple[str, str]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         try:
             load.refuse(path, untrusted.inspect(path.read_bytes(), path.parent, load.CAP_BYTES))
-            simplify(load.static_shapes(load.parse(path.read_bytes()), {}))
+            graph = load.static_shapes(load.parse(path.read_bytes()), {})
+            graph = check_quantized(graph) if load.is_quantized(graph) else simplify(graph)
+            judging_session(to_bytes(graph))
             answer = ("ok", "")
         except EdgekitError as e:
             answer = ("refused", e.message)
@@ -343,11 +401,26 @@ def outcome_in_a_fork(path: Path) -> tuple[str, str]:
     return pickle.loads(content) if status == 0 else ("killed", str(status))
 
 
-@pytest.mark.parametrize("opset", [13, 20])
-def test_mutated_files_end_in_an_edgekit_error_or_load(at, opset: int) -> None:
-    outcomes = []
-    for content in hostile.mutations(hostile.network(opset, constants=opset == 13).SerializeToString(), 150, opset):
-        outcomes.append(outcome_in_a_fork(at(content)))
+def quantized_network() -> onnx.ModelProto:
+    from edgekit.graph.calibration import CalibrationData, observe
+    from edgekit.graph.quantization import quantize
+
+    graph = simplify(load.static_shapes(load.parse(hostile.network().SerializeToString()), {}))
+    x = np.random.default_rng(0).normal(size=(8, 1, 3, 8, 8)).astype(np.float32)
+    return ir.to_proto(quantize(graph, observe(graph, CalibrationData({"x": x}, "data"), "minmax")).model)
+
+
+MUTATED = {
+    "opset 13": lambda: hostile.network(13, constants=True),
+    "opset 20": hostile.network,
+    "quantized": quantized_network,
+}
+
+
+@pytest.mark.parametrize("name", MUTATED)
+def test_mutated_files_end_in_an_edgekit_error_or_load(at, name: str) -> None:
+    content = MUTATED[name]().SerializeToString()
+    outcomes = [outcome_in_a_fork(at(changed)) for changed in hostile.mutations(content, 170, len(name))]
     bad = [what for kind, what in outcomes if kind in ("escaped", "killed")]
     assert not bad, f"{len(bad)} of {len(outcomes)}: {bad[0][-1500:]}"
     assert {kind for kind, _ in outcomes} == {"ok", "refused"}
