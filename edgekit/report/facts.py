@@ -256,7 +256,7 @@ def benchmark_facts(document: Document) -> list[Fact]:
         trust_fact(document),
         golden_fact(document),
         *timing_facts(document),
-        Fact("memory", size(document.get("peak_rss_bytes")), "highest resident size of the process"),
+        _resident(document),
         Fact("release", _id(document.get("release"))),
         Fact("runtime", with_threads, plural(int(threads), "thread") if threads else ""),
         Fact("board", clean(board.get("model") or board.get("cpu") or UNKNOWN), clean(board.get("kernel") or "")),
@@ -284,6 +284,11 @@ def timing_facts(document: Document) -> list[Fact]:
         Fact("load", duration(document.get("load_s")), f"first run {duration(document.get('first_s'))}"),
     ]
     return [_meaningless(fact) for fact in facts] if document.get("emulated") else facts
+
+
+def _resident(document: Document) -> Fact:
+    fact = Fact("memory", size(document.get("peak_rss_bytes")), "highest resident size of the process")
+    return replace(fact, detail=f"{fact.detail}, the emulator's own included") if document.get("emulated") else fact
 
 
 def _meaningless(fact: Fact) -> Fact:

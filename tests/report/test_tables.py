@@ -110,6 +110,7 @@ def test_an_emulated_benchmark_never_looks_like_a_speed(documents: dict[str, Any
     text = flat(render(tables.benchmark_table, documents["bench"]))
     assert "emulated: correctness, not speed" in text and "(3.21 ms) meaningless: emulated" in text
     assert re.findall(r"(?<!\()3\.21 ms", text) == []
+    assert "memory 59.1 MiB highest resident size of the process, the emulator's own included" in text
     summary = flat(render(tables.summary_table, documents))
     assert "speed not measured emulated: correctness, not speed" in summary and "3.21 ms" not in summary
 
