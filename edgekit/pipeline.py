@@ -56,16 +56,26 @@ def profile(
 
 
 def advice(failed: Profile) -> str:
-    """What would make a model fit that does not: the next larger boards of the same kind that would hold it."""
+    """What would make a model fit that does not: int8 where it is float, and the next larger boards of the same kind."""
     from edgekit.target import all_targets
 
-    need = failed.ram_bytes.upper or failed.ram_bytes.lower
-    larger = [
-        t.id
-        for t in sorted(all_targets(), key=lambda t: t.usable_ram_bytes)
-        if t.kind == failed.kind and not t.emulated and t.usable_ram_bytes * (1 - t.headroom) >= need
-    ]
-    return f"it would fit on {', '.join(larger[:4])}" if larger else "make the model smaller: int8, fewer channels"
+    ways = []
+    if any(tensor.dtype == "float" for tensor in failed.peak.tensors):
+        ways.append("int8 needs about a quarter (edgekit convert)")
+    larger = [t for t in all_targets() if t.kind == failed.kind and not t.emulated and _holds(t, failed)]
+    if larger:
+        names = [t.id for t in sorted(larger, key=lambda t: t.usable_ram_bytes)[:4]]
+        ways.append(f"it would fit on {', '.join(names)}")
+    return "; ".join(ways) or "make the model smaller: fewer channels, smaller inputs"
+
+
+def _holds(target: Target, failed: Profile) -> bool:
+    """Whether the memory that a model needs at most (at least, where nobody knows the most) is there on `target`."""
+    ram = failed.ram_bytes.upper or failed.ram_bytes.lower
+    flash = failed.flash_bytes.upper or failed.flash_bytes.lower
+    storage = target.storage_bytes
+    room = 1 - target.headroom
+    return target.usable_ram_bytes * room >= ram and (storage is None or storage * room >= flash)
 
 
 def deploy(
