@@ -174,3 +174,13 @@ def test_evaluate_must_give_one_number(tmp_path: Path, figure: str) -> None:
 def test_numbers_of_every_kind(tmp_path: Path, figure: str) -> None:
     spec = load_source(write(tmp_path, "net.py", f"{GOOD}\ndef evaluate(predict):\n    return {figure}\n"))
     assert spec.evaluate is not None and isinstance(spec.evaluate(None), float)
+
+
+def test_the_documented_example(tmp_path: Path) -> None:
+    """The model file in docs/sources.md is a whole one."""
+    document = (Path(__file__).resolve().parents[1] / "docs" / "sources.md").read_text(encoding="utf-8")
+    example = document.split("```python\n")[1].split("```")[0]
+    spec = load_source(write(tmp_path, "net.py", example))
+    assert isinstance(spec.calibration, np.ndarray) and spec.calibration.shape == (128, 3, 16, 16)
+    assert spec.module(*spec.example_inputs).shape == (1, 10)
+    assert spec.evaluate is not None and spec.evaluate(lambda x: np.zeros((len(x), 10))) == 1.0
