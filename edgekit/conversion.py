@@ -16,6 +16,7 @@ import numpy as np
 from edgekit import artifacts
 from edgekit.artifacts import Accuracy, Conversion, Golden, Layer
 from edgekit.errors import UsageError
+from edgekit.files import write_whole
 from edgekit.model import ModelSpec, from_module, load_source
 
 if TYPE_CHECKING:
@@ -277,12 +278,10 @@ def _parameters(graph: ir.Model) -> int:
 
 def _keep(build: _Build, folder: Path) -> None:
     """The graph of each stage as a file: the debugger of a conversion."""
-    from edgekit.graph import save
-
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in {"float.onnx": build.float32, "qdq.onnx": build.int8}.items():
         if content is not None:
-            save.write_whole(folder / name, content)
+            write_whole(folder / name, content)
 
 
 def _length(content: bytes | None) -> int | None:

@@ -56,7 +56,7 @@ def profile(
 
 
 def advice(failed: Profile) -> str:
-    """What would make a model fit that does not: int8 where it is float, and the next larger boards of the same kind."""
+    """What would make a model fit that does not: int8 where it is float, the next larger boards of the same kind."""
     from edgekit.target import all_targets
 
     ways = []

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "edgekit"
 # Each room may import itself and the rooms before it in the list; rooms in one line stand side by side.
 LEVELS = (
     ("errors", "resources", "finite"),
+    ("files",),
     ("strict_toml", "model_file"),
     ("target", "model", "project", "starter"),
     ("artifacts",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.errors import UsageError
+from edgekit.files import write_whole
 from edgekit.finite import finite
 
 if TYPE_CHECKING:
@@ -93,12 +92,4 @@ def write_json(document: Mapping[str, Any], session: Session) -> None:
         sys.stdout.write(text)
         return
     assert session.json is not None
-    path = Path(session.json)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as e:
-        part.unlink(missing_ok=True)
-        hint = "name a file in a folder that exists and is writable"
-        raise UsageError(f"--json {path}: {e.strerror}", hint=hint) from e
+    write_whole(Path(session.json), text)

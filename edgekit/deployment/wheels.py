@@ -10,7 +10,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import os
 import re
 import shutil
 import stat
@@ -25,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from edgekit import resources
 from edgekit.deployment import elf
 from edgekit.errors import DeviceError, IntegrityError, UnsupportedError, did_you_mean
+from edgekit.files import write_whole
 
 Progress = Callable[[str], None]
 
@@ -212,7 +212,7 @@ def _resolve(wanted: _Wanted, cache: Path, say: Progress) -> tuple[Wheel, ...]:
     with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
         _download(wanted, Path(folder))
         wheels = tuple(_store(path, cache) for path in sorted(Path(folder).glob("*.whl")))
-    _write_whole(answer, json.dumps([asdict(w) for w in wheels], indent=1))
+    write_whole(answer, json.dumps([asdict(w) for w in wheels], indent=1))
     return wheels
 
 
@@ -359,13 +359,6 @@ def _describe(path: Path, runtime: str, python: str, arch: str, wheels: tuple[Wh
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _sha256(path: Path) -> str:

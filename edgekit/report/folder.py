@@ -4,13 +4,13 @@ files that are no documents of docs/json.md."""
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import ModelError, UsageError
+from edgekit.errors import ModelError
+from edgekit.files import write_whole
 from edgekit.report.documents import Document
 
 MAX_FILE_BYTES = 64 << 20
@@ -58,7 +58,7 @@ def write_report(build: Path, out: Path | None = None) -> Report:
 
     documents = read_documents(build)
     file = build / "report.html" if out is None else out
-    _write_whole(file, html_report(documents))
+    write_whole(file, html_report(documents))
     missing = {name: s.line.format(build=build) for name, s in SOURCES.items() if name not in documents}
     return Report(file, tuple(documents), missing)
 
@@ -102,13 +102,3 @@ def _read(file: Path, command: str) -> Document:
     if document.get("schema") != 1 or document.get("command") != command:
         raise ValueError(f"not a document of `edgekit {command}`, schema 1")
     return document
-
-
-def _write_whole(file: Path, text: str) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
-    except OSError as e:
-        part.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {file}: {e.strerror}", hint="name a file in a writable folder") from e

@@ -1,0 +1,35 @@
+"""A file is written whole or not at all: beside its name first, synced, then renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from edgekit.errors import UsageError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write `content` (text as UTF-8) to `path`. Raises UsageError (no folder, no permission, no space)."""
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        handle, part = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).chmod(0o666 & ~_umask())
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as e:
+        raise UsageError(f"cannot write {path}: {e.strerror}", hint="name a writable folder with space") from e
+
+
+def _umask() -> int:
+    """The permissions that the user takes away from new files; there is no way to ask but to set."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
