@@ -150,7 +150,7 @@ def _other_inputs(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
     generator = torch.Generator().manual_seed(0)
     return tuple(
-        torch.randn(x.shape, generator=generator, dtype=x.dtype)
+        torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
         if isinstance(x, torch.Tensor) and x.dtype in (torch.float32, torch.float64)
         else x
         for x in inputs

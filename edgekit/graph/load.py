@@ -72,6 +72,8 @@ def static_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> ir.
     """
     graph = model.graph
     inputs = {v.name or "": v for v in graph.inputs if v.name not in graph.initializers}
+    if not inputs:
+        raise ModelError("the model has no inputs: its answer is always the same", hint="export it with its inputs")
     for name in shapes:
         if name not in inputs:
             raise UsageError(f'--shape: the model has no input "{name}"', hint=did_you_mean(name, inputs))
@@ -210,4 +212,5 @@ def _shown(value: ir.Value) -> str:
 def _suggestion(value: ir.Value) -> str:
     if value.shape is None:
         return "1,3,224,224"
-    return ",".join(str(d) if isinstance(d, int) and d > 0 else "1" for d in value.shape)
+    usual = ("1", "3", "224", "224") if len(value.shape) == 4 else ("1",) * len(value.shape)  # one picture
+    return ",".join(str(d) if isinstance(d, int) and d > 0 else u for d, u in zip(value.shape, usual, strict=True))

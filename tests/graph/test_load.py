@@ -85,7 +85,7 @@ def test_a_dynamic_dimension_is_named_with_the_option(at) -> None:
     with pytest.raises(UnsupportedError) as caught:
         load.static_shapes(model, {})
     assert "0 (batch), 3 (width)" in caught.value.message
-    assert "--shape x=1,3,8,1" in caught.value.hint
+    assert "--shape x=1,3,8,224" in caught.value.hint
 
 
 @pytest.mark.parametrize("size", [-1, 0])
@@ -256,6 +256,14 @@ def test_unsupported_files(at, name: str) -> None:
     with pytest.raises(UnsupportedError) as caught:
         whole(at(model))
     assert text in caught.value.message
+
+
+def test_a_model_without_inputs(at) -> None:
+    model = hostile.one_node(helper.make_node("Identity", ["k"], ["y"]))
+    model.graph.initializer.add(name="k", data_type=TensorProto.FLOAT, dims=[1, 4], float_data=[1.0] * 4)
+    model.graph.input[0].name = "k"  # an input with a default is none
+    with pytest.raises(ModelError, match="no inputs"):
+        whole(at(model))
 
 
 def test_a_function_that_calls_itself_is_refused(at) -> None:
