@@ -128,6 +128,11 @@ def after_transposed(net: Net) -> str:
     return batch_norm(net, net.op("ConvTranspose", x, net.weights(4, 6, 3, 3)), 6)
 
 
+def after_grouped_transposed(net: Net) -> str:
+    x = net.input("x", 1, 4, 5, 5)
+    return batch_norm(net, net.op("ConvTranspose", x, net.weights(4, 3, 3, 3), group=2), 6)
+
+
 def after_gemm(net: Net) -> str:
     return batch_norm(net, net.gemm(net.input("x", 3, 8), 8, 6), 6)
 
@@ -136,10 +141,22 @@ def after_plain_gemm(net: Net) -> str:
     return batch_norm(net, net.op("Gemm", net.input("x", 3, 8), net.weights(8, 6)), 6)
 
 
-@pytest.mark.parametrize("build", [after_conv, after_depthwise, after_transposed, after_gemm, after_plain_gemm])
+@pytest.mark.parametrize(
+    "build",
+    [after_conv, after_depthwise, after_transposed, after_grouped_transposed, after_gemm, after_plain_gemm],
+)
 def test_batch_norm_is_folded(build) -> None:
     net = Net()
     assert "BatchNormalization" not in ops(simplified(graph_of(net, build(net))))
+
+
+def test_batch_norm_in_training_mode_stays() -> None:
+    net = Net()
+    conv = net.conv(net.input("x", 1, 4, 5, 5), 4, 6)
+    # all different: ONNX Runtime updates the statistics in place, and equal initializers are merged
+    parts = [net.constant(np.full(6, 0.5 + i, np.float32)) for i in range(4)]
+    outputs = net.op("BatchNormalization", conv, *parts, outputs=3, training_mode=1)
+    assert "BatchNormalization" in ops(simplified(graph_of(net, outputs[0])))
 
 
 def test_batch_norm_whose_input_others_read_stays() -> None:
