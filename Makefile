@@ -13,7 +13,7 @@ DATA    := .cache/fashion-mnist/usr/share/datasets/fashion-mnist
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
 # What the virtual board and the browser tests need from Debian/Ubuntu. Without them the demo runs on this machine only.
 BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-server openssh-client
-TEST_PACKAGES  := $(BOARD_PACKAGES) chromium
+TEST_PACKAGES  := $(BOARD_PACKAGES) busybox chromium
 
 .PHONY: demo test test-slow test-pythons bench check setup data speech board-packages test-packages clean
 

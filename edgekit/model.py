@@ -104,8 +104,25 @@ def _pickle_error(path: Path, allow_pickle: bool) -> ModelError:
             hint="write a model file (.py) that builds the network and loads the weights, or export it to .onnx",
         )
     return ModelError(
-        f"{path} holds weights and not the network they belong to",
+        f"{path} {_weights_text(path)}, and not the network they belong to",
         hint=f"load it in a model file with torch.load(path, weights_only=True); {EXAMPLE}",
+    )
+
+
+def _weights_text(path: Path) -> str:
+    """What a .pt file holds, for the message; read with weights_only, which since torch 2.6 runs no code of the file."""
+    if not path.is_file():
+        raise ModelError(f"{path} is not there, or is no file", hint=ACCEPTED)
+    torch = _torch()
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as e:  # torch raises whatever its unpickler raises
+        reason = str(e).strip().splitlines()[0][:200]
+        raise ModelError(f"{path} holds more than weights: {reason}", hint=f"write a model file; {EXAMPLE}") from e
+    tensors = {k: v for k, v in weights.items() if hasattr(v, "shape")} if isinstance(weights, dict) else {}
+    shown = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in list(tensors.items())[:3])
+    return (
+        f"holds {len(tensors)} tensors ({shown}{', ...' if len(tensors) > 3 else ''})" if tensors else "holds weights"
     )
 
 

@@ -66,11 +66,22 @@ def test_refused_by_their_ending_without_being_read(tmp_path: Path, name: str, e
     assert text in caught.value.message and caught.value.hint
 
 
-def test_an_allowed_pickle_is_not_loaded_either(tmp_path: Path) -> None:
+@pytest.mark.torch
+def test_an_allowed_pickle_runs_no_code(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     path = tmp_path / "net.pt"
-    path.write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
-    with pytest.raises(ModelError, match="holds weights") as caught:
+    path.write_bytes(f"cos\nsystem\n(S'touch {tmp_path}/owned'\ntR.".encode())
+    with pytest.raises(ModelError, match="holds more than weights"):
         load_source(path, allow_pickle=True)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.torch
+def test_an_allowed_pickle_of_weights_says_what_it_holds(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save(torch.nn.Linear(3, 2).state_dict(), tmp_path / "net.pt")
+    with pytest.raises(ModelError, match=r"2 tensors \(weight \[2, 3\], bias \[2\]\)") as caught:
+        load_source(tmp_path / "net.pt", allow_pickle=True)
     assert "weights_only=True" in caught.value.hint
 
 

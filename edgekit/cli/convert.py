@@ -37,7 +37,7 @@ def read_shapes(values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,96", help="Fix a dynamic shape.")
 @click.option("--name", help="Name of the model; default: from the file.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the graph of every stage there.")
-@click.option("--allow-pickle", is_flag=True, help="Accept .pt files (they can run code when loaded).")
+@click.option("--allow-pickle", is_flag=True, help="Look into a .pt file (weights only) to say what it holds.")
 @json_option
 def convert(source: Path, shapes: tuple[str, ...], **options: object) -> None:
     """Turn SOURCE into int8 ONNX, the float graph, golden data and a report.
