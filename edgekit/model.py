@@ -110,7 +110,7 @@ def _pickle_error(path: Path, allow_pickle: bool) -> ModelError:
 
 
 def _weights_text(path: Path) -> str:
-    """What a .pt file holds, for the message; read with weights_only, which since torch 2.6 runs no code of the file."""
+    """What a .pt file holds, for the message; read with weights_only, which since torch 2.6 runs none of its code."""
     if not path.is_file():
         raise ModelError(f"{path} is not there, or is no file", hint=ACCEPTED)
     torch = _torch()

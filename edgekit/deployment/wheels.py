@@ -212,6 +212,7 @@ def _resolve(wanted: _Wanted, cache: Path, say: Progress) -> tuple[Wheel, ...]:
     with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
         _download(wanted, Path(folder))
         wheels = tuple(_store(path, cache) for path in sorted(Path(folder).glob("*.whl")))
+    answer.parent.mkdir(parents=True, exist_ok=True)
     write_whole(answer, json.dumps([asdict(w) for w in wheels], indent=1))
     return wheels
 

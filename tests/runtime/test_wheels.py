@@ -113,6 +113,11 @@ def test_the_second_time_needs_no_pip_and_a_rebuilt_tree_is_equal(cache, monkeyp
     assert all((again.path / f).read_bytes() == (first.path / f).read_bytes() for f in files)
 
 
+def test_an_empty_cache_is_made(tmp_path):
+    tree = assemble(tmp_path / "no" / "cache" / "yet", "tflite-runtime")
+    assert (tree.path / "edgekit_runtime" / "__init__.py").is_file()
+
+
 def test_a_wheel_that_changed_in_the_cache_is_refused(cache, tmp_path):
     tree = assemble(cache)
     (tmp_path / "resolved").symlink_to(cache / "resolved")
