@@ -65,7 +65,7 @@ def advice(failed: Profile) -> str:
     larger = [t for t in all_targets() if t.kind == failed.kind and not t.emulated and _holds(t, failed)]
     if larger:
         names = [t.id for t in sorted(larger, key=lambda t: t.usable_ram_bytes)[:4]]
-        ways.append(f"it would fit on {', '.join(names)}")
+        ways.append(f"it may fit on {', '.join(names)}")
     return "; ".join(ways) or "make the model smaller: fewer channels, smaller inputs"
 
 
@@ -75,7 +75,8 @@ def _holds(target: Target, failed: Profile) -> bool:
     flash = failed.flash_bytes.upper or failed.flash_bytes.lower
     storage = target.storage_bytes
     room = 1 - target.headroom
-    return target.usable_ram_bytes * room >= ram and (storage is None or storage * room >= flash)
+    fits_flash = target.kind == "linux" if storage is None else storage * room >= flash  # a board takes any SD card
+    return target.usable_ram_bytes * room >= ram and fits_flash
 
 
 def deploy(
