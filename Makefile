@@ -40,6 +40,7 @@ test-pythons:                            ## the tests without PyTorch, on each v
 
 bench: setup data board-packages         ## tables in benchmarks/ as Markdown and JSON
 	$(BIN)/python benchmarks/first_light.py
+	$(BIN)/python benchmarks/runtime_memory.py
 
 check: setup                             ## ruff and mypy
 	$(BIN)/ruff check .

@@ -6,13 +6,16 @@ large activations, as float and as int8, beside the bounds that `edgekit profile
 
 from __future__ import annotations
 
+import json
 import logging
+import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -99,26 +102,49 @@ NETWORKS: dict[str, Callable[[], Builder]] = {
 
 
 def main() -> None:
-    print(f"onnxruntime {version('onnxruntime')}, numpy {version('numpy')}, Python {sys.version.split()[0]}\n")
-    print("| network | precision | activations, MiB | bounds of the process, MiB | measured, MiB |")
-    print("|---|---|---|---|---|")
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, make in NETWORKS.items():
             path = Path(folder) / "float.onnx"
             net = make()
             net.save(path)
-            report(name, "float", path)
-            report(name, "int8", quantized(path, net.shape))
+            rows.append(measure(name, "float", path))
+            rows.append(measure(name, "int8", quantized(path, net.shape)))
+    versions = {package: version(package) for package in ("onnxruntime", "numpy")}
+    document = {"machine": platform.machine(), "versions": versions, "networks": rows}
+    out = Path(__file__).with_suffix("")
+    out.with_suffix(".json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text(markdown(document), encoding="utf-8")
+    print(markdown(document))
 
 
-def report(name: str, precision: str, path: Path) -> None:
-    """One row; a measurement outside the bounds is marked."""
+def measure(name: str, precision: str, path: Path) -> dict[str, Any]:
+    """One network: what `edgekit profile` says of it, and what a real process needs."""
     (judged,) = edgekit.profile(path, "rpi4")
     measured = int(subprocess.check_output([sys.executable, "-c", CHILD, str(path)])) * 1024
-    low, high = judged.ram_bytes.lower, judged.ram_bytes.upper
-    mark = "" if low <= measured <= high else " OUTSIDE"
-    arena = judged.arena_bytes.upper / MIB
-    print(f"| {name} | {precision} | {arena:.1f} | {low / MIB:.0f} to {high / MIB:.0f} | {measured / MIB:.0f}{mark} |")
+    bounds = {"lower": judged.ram_bytes.lower, "upper": judged.ram_bytes.upper}
+    arena = judged.arena_bytes.upper
+    return {"name": name, "precision": precision, "arena_bytes": arena, "bounds": bounds, "measured_bytes": measured}
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """A table; a measurement outside the bounds is marked."""
+    versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
+    lines = [
+        "# Memory of ONNX Runtime",
+        "",
+        f"Made by `make bench`: highest resident size (`VmHWM`) of a fresh process on {document['machine']}",
+        f"({versions}), four threads, three inferences, beside the bounds that `edgekit profile` gives. MiB.",
+        "",
+        "| network | form | activations, in order | bounds | measured |",
+        "|---|---|---|---|---|",
+    ]
+    for row in document["networks"]:
+        low, high = row["bounds"]["lower"], row["bounds"]["upper"]
+        mark = "" if low <= row["measured_bytes"] <= high else " OUTSIDE"
+        figures = f"{row['arena_bytes'] / MIB:.1f} | {low / MIB:.0f} to {high / MIB:.0f}"
+        lines.append(f"| {row['name']} | {row['precision']} | {figures} | {row['measured_bytes'] / MIB:.0f}{mark} |")
+    return "\n".join(lines) + "\n"
 
 
 def quantized(path: Path, shape: tuple[int, ...]) -> Path:
