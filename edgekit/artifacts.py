@@ -65,7 +65,7 @@ class Conversion:
 
     name: str
     out: Path
-    source: Mapping[str, str | None]
+    source: Mapping[str, Any]
     precision: str
     inputs: tuple[ValueSpec, ...]
     outputs: tuple[ValueSpec, ...]
@@ -77,6 +77,7 @@ class Conversion:
     accuracy: Accuracy
     parity: Mapping[str, float | None]
     layers: tuple[Layer, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())
     seconds: float = 0.0
 
@@ -171,6 +172,16 @@ def model_file(build: Path) -> Path:
     if not path.is_file():
         raise ModelError(f"{path} is missing", hint="run edgekit convert again")
     return path
+
+
+def read_report(build: Path) -> dict[str, Any] | None:
+    """report.json of a complete build folder; None where there is none, or it cannot be read."""
+    try:
+        model_file(build)
+        report = json.loads((build / REPORT_FILE).read_text(encoding="utf-8"))
+    except (ModelError, OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) else None
 
 
 def _npz(golden: Golden) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from edgekit import artifacts
 from edgekit.artifacts import Accuracy, Conversion, Golden, Layer
 from edgekit.errors import UsageError
 from edgekit.files import write_whole
-from edgekit.model import ModelSpec, from_module, load_source
+from edgekit.model import ModelSpec, file_sha256, from_module, load_source
+from edgekit.project import OBSERVERS, PRECISIONS, ConvertOptions
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 Calibration = Mapping[str, np.ndarray] | np.ndarray | str | None
-
-PRECISIONS = ("int8", "float")
-OBSERVERS = ("minmax", "percentile", "entropy", "mse")
 
 
 def silent(_: str) -> None:
@@ -74,7 +72,8 @@ def convert(
     if precision == "int8":
         build = _quantize_stage(build, observer, progress)
     conversion, golden = _judge(build, Path(out), precision, observer, progress)
-    conversion = replace(conversion, seconds=time.monotonic() - started)
+    options = ConvertOptions(precision, observer, _named(calibration), dict(shapes or {}))
+    conversion = replace(conversion, options=asdict(options), seconds=time.monotonic() - started)
     if keep is not None:
         _keep(build, Path(keep))
     artifacts.write_build(conversion, build.int8, build.float32, golden)
@@ -95,6 +94,20 @@ class _Build:
     int8: bytes | None = None
     layers: tuple[Layer, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def _named(calibration: Calibration) -> str | None:
+    """What can be recorded of where calibration data came from: "random" or a path."""
+    if not isinstance(calibration, str):
+        return None
+    return calibration if calibration == "random" else str(Path(calibration).resolve())
+
+
+def _source(spec: ModelSpec) -> dict[str, Any]:
+    """The source and every file that it was made of, with their hashes: by these `deploy` sees what has changed."""
+    folder = spec.file.resolve().parent if spec.file else None
+    files = {} if folder is None else {str(f.relative_to(folder)): file_sha256(f) for f in spec.files}
+    return {"kind": spec.kind, "file": _text(spec.file), "sha256": spec.sha256, "files": files}
 
 
 def _check_choice(what: str, got: str, allowed: Sequence[str]) -> None:
@@ -196,7 +209,7 @@ def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Pr
     conversion = Conversion(
         name=build.spec.name,
         out=out,
-        source={"kind": build.spec.kind, "file": _text(build.spec.file), "sha256": build.spec.sha256},
+        source=_source(build.spec),
         precision=precision,
         inputs=inputs,
         outputs=outputs,
@@ -278,7 +291,10 @@ def _parameters(graph: ir.Model) -> int:
 
 def _keep(build: _Build, folder: Path) -> None:
     """The graph of each stage as a file: the debugger of a conversion."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UsageError(f"--keep {folder}: {e.strerror}", hint="name a folder that can be made") from e
     for name, content in {"float.onnx": build.float32, "qdq.onnx": build.int8}.items():
         if content is not None:
             write_whole(folder / name, content)

@@ -12,7 +12,8 @@
     ├── HealthError              10   activated, failed its health check, rolled back
     ├── FleetError               11   part of a fleet failed
     ├── UntrustedResult          12   measured, but the conditions do not allow to trust it
-    └── InternalError            70   a bug of edgekit
+    ├── InternalError            70   a bug of edgekit
+    └── Interrupted              130  Ctrl-C
 
 A message says what is wrong, what was got and what is allowed; the hint says what to do next.
 """
@@ -21,8 +22,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-
-INTERRUPTED_EXIT_CODE = 130
 
 
 class EdgekitError(Exception):
@@ -86,6 +85,10 @@ class UntrustedResult(EdgekitError):
 
 class InternalError(EdgekitError):
     code = 70
+
+
+class Interrupted(EdgekitError):
+    code = 130
 
 
 def did_you_mean(got: str, allowed: Iterable[str]) -> str:

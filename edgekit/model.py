@@ -52,6 +52,7 @@ class ModelSpec:
     kind         "module" (module and example_inputs are set), "onnx" or, once read, "qdq-onnx" (file is set)
     calibration  arrays by input name or one array, first axis = samples; "random"; the path of an .npz as text; or None
     evaluate     called with `predict`; returns one figure, higher is better
+    files        what else the model was made of: files that a model file read below its own folder
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModelSpec:
     example_inputs: tuple[Any, ...] | None = None
     calibration: Mapping[str, np.ndarray] | np.ndarray | str | None = None
     evaluate: Callable[..., float] | None = None
+    files: tuple[Path, ...] = ()
 
 
 def from_module(module: Any, example_inputs: tuple[Any, ...], *, name: str) -> ModelSpec:
@@ -83,9 +85,16 @@ def load_source(path: Path, *, allow_pickle: bool = False) -> ModelSpec:
         raise _pickle_error(path, allow_pickle)
     if suffix not in (".py", ".onnx"):
         raise UsageError(f"{path}: what is a {suffix or 'file without ending'}?", hint=ACCEPTED)
-    if not path.is_file():
+    if not _is_file(path):
         raise ModelError(f"{path} is not there, or is no file", hint=ACCEPTED)
     return _model_file(path) if suffix == ".py" else _onnx_file(path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def file_sha256(path: Path) -> str:
@@ -145,6 +154,7 @@ def _model_file(path: Path) -> ModelSpec:
         example_inputs=_as_tuple(parts.example_inputs),
         calibration=parts.calibration,
         evaluate=parts.evaluate,
+        files=parts.files,
     )
 
 

@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import EdgekitError, ModelError
+from edgekit.opened import opened_below
 
 EXAMPLE = """a model file looks like this:
     def model():              # a torch.nn.Module in its trained state
@@ -37,16 +38,29 @@ _siblings: dict[Path, dict[str, ModuleType]] = {}
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file gives; `model` and `example_inputs` are not looked at here."""
+    """What a model file gives; `model` and `example_inputs` are not looked at here.
+
+    files: what was read below its folder on the way (modules, weights, data), the model file itself left out
+    """
 
     model: Any
     example_inputs: Any
     calibration: Arrays | None
     evaluate: Callable[..., float] | None
+    files: tuple[Path, ...]
 
 
 def read_model_file(path: Path) -> ModelFile:
     """Import the file and call its functions, except evaluate(). Raises ModelError."""
+    folder = path.resolve().parent
+    with opened_below(folder) as opened:
+        parts = _parts(path)
+    modules = {Path(m.__file__).resolve() for m in _siblings[folder].values() if m.__file__}
+    files = {f for f in opened | modules if f.is_file() and f != path.resolve() and f.suffix != ".pyc"}
+    return replace(parts, files=tuple(sorted(files)))
+
+
+def _parts(path: Path) -> ModelFile:
     user = _import(path)
     missing = [f"{name}()" for name in ("model", "example_inputs") if not callable(getattr(user, name, None))]
     if missing:
@@ -61,6 +75,7 @@ def read_model_file(path: Path) -> ModelFile:
         example_inputs=inputs,
         calibration=None if calibration is None else _calibration(path, calibration, inputs),
         evaluate=None if evaluate is None else _judge(path, evaluate),
+        files=(),
     )
 
 

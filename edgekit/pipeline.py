@@ -6,19 +6,19 @@ Each is a straight line of calls whose types change (docs/design.md); `convert` 
 from __future__ import annotations
 
 import getpass
-import hashlib
-import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit import artifacts
+from edgekit.artifacts import Conversion
 from edgekit.conversion import Progress, convert, silent
 from edgekit.errors import ModelError, UnsupportedError, UsageError
-from edgekit.project import NAME, DeviceSpec, Project, choose_device, load_project
+from edgekit.model import file_sha256
+from edgekit.project import ConvertOptions, DeviceSpec, Project, check_app_name, choose_device, load_project
 from edgekit.resources import cache_dir
 from edgekit.target import Target, load_target
 
@@ -27,7 +27,22 @@ if TYPE_CHECKING:
     from edgekit.device import Device
     from edgekit.profiling.fit import Profile
 
-__all__ = ["advice", "benchmark", "convert", "deploy", "profile", "status"]
+__all__ = ["advice", "benchmark", "conversion_options", "convert", "deploy", "profile", "status"]
+
+
+def conversion_options(source: Path | None, out: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `convert`: what is given, over [convert] of edgekit.toml where the source is the project's own.
+
+    Raises UsageError when neither names a source.
+    """
+    project = load_project(Path.cwd())
+    if source is None and project is None:
+        raise UsageError("what shall be converted?", hint="name a model file or an .onnx, or run where edgekit.toml is")
+    own = project is not None and (source is None or source.resolve() == project.source.resolve())
+    usual = asdict((project.convert if project and own else None) or ConvertOptions())
+    build = project.build if project and own else Path("build")
+    wanted = {name: value for name, value in given.items() if value not in (None, {}, ())}
+    return usual | wanted | {"source": source or (project.source if project else None), "out": out or build}
 
 
 def profile(
@@ -96,7 +111,7 @@ def deploy(
 ) -> Deployment:
     """Bring a build folder and the runtime for it to a board, check it there, make it current, and measure it.
 
-    build     the build folder; default: that of edgekit.toml, converted first when its source is newer or it is missing
+    build     the build folder; default: that of edgekit.toml, converted first when what it was made of has changed
     target    kind of board; device: a name in edgekit.toml; host: "pi@ADDRESS", "local" or "virtual", over both
     app       folder on the board; default: from edgekit.toml, else the name of the model
     bench     what to measure afterwards; None: nothing
@@ -108,10 +123,10 @@ def deploy(
     from edgekit import deployment
 
     project = load_project(Path(build) if build is not None else Path.cwd())
-    spec = choose_device(project, target=target, device=device, host=host)
-    kind = load_target(spec.target)
+    spec, kind = _choose(project, target, device, host)
+    name = None if app is None else check_app_name(app)
     folder = _fresh_build(project, build, progress)
-    name = app or (project.name if project else _app_name(folder))
+    name = name or (project.name if project else _app_name(folder))
     with _opened(spec, kind, host_key, identity, progress) as board:
         plan = _plan(board, spec, kind, name, folder, runtime or (project.runtime if project else ""), root, progress)
         python = deployment.board_python(plan.facts).executable
@@ -141,8 +156,8 @@ def benchmark(
     from edgekit import deployment
 
     project = load_project(Path.cwd())
-    spec = choose_device(project, target=target, device=device, host=host)
-    kind = load_target(spec.target)
+    spec, kind = _choose(project, target, device, host)
+    app = None if app is None else check_app_name(app)
     with _opened(spec, kind, host_key, identity, progress) as board:
         facts = deployment.probe(board, root=root, write=False)
         name = app or (project.name if project else deployment.only_app(facts, board.label))
@@ -165,9 +180,19 @@ def status(
     """What edgekit has on a board, asked of the board alone; arguments as for `deploy`."""
     from edgekit import deployment
 
-    spec = choose_device(load_project(Path.cwd()), target=target, device=device, host=host)
-    with _opened(spec, load_target(spec.target), host_key, identity, progress) as board:
+    spec, kind = _choose(load_project(Path.cwd()), target, device, host)
+    with _opened(spec, kind, host_key, identity, progress) as board:
         return deployment.read_status(board, root=root)
+
+
+def _choose(
+    project: Project | None, target: str | None, device: str | None, host: str | None
+) -> tuple[DeviceSpec, Target]:
+    """The board and its kind; a misspelt target is said before a missing device."""
+    if target is not None:
+        load_target(target)
+    spec = choose_device(project, target=target, device=device, host=host)
+    return spec, load_target(spec.target)
 
 
 @contextmanager
@@ -228,7 +253,8 @@ def _told(progress: Progress) -> Callable[[int, int, str], None]:
     said: set[str] = set()
 
     def tell(sent: int, total: int, step: str) -> None:
-        share = f" {10 * (10 * sent // total)} % of {total / 1e6:.1f} MB" if total else ""
+        size = f"{total / 1e6:.1f} MB" if total >= 1e6 else f"{total / 1e3:.1f} kB"
+        share = f" {10 * (10 * sent // total)} % of {size}" if 0 < sent < total else ""
         line = f"{step}{share}"
         if line not in said:
             said.add(line)
@@ -238,32 +264,62 @@ def _told(progress: Progress) -> Callable[[int, int, str], None]:
 
 
 def _fresh_build(project: Project | None, build: str | Path | None, progress: Progress) -> Path:
-    """The build folder to deploy; the project's own is converted first when it is missing or older than its source."""
+    """The build folder to deploy; the project's own is converted first when what it was made of has changed."""
     folder = Path(build).resolve() if build is not None else project.build if project else None
     if folder is None:
         raise UsageError("what shall be deployed?", hint="name a build folder, or run where an edgekit.toml is")
-    if project is None or folder != project.build.resolve() or not project.source.is_file():
+    if project is None or folder != project.build.resolve():
         return folder
-    recorded = _recorded_source(folder)
-    if recorded == hashlib.sha256(project.source.read_bytes()).hexdigest():
+    report = artifacts.read_report(folder)
+    if not project.source.is_file():
+        if report is None:
+            raise ModelError(f"{project.source} does not exist", hint="it is `source` in edgekit.toml")
         return folder
-    progress(f"{project.source.name} {'has changed' if recorded else 'is not converted yet'}: converting it first")
-    convert(project.source, out=folder, progress=progress)
+    options = project.convert or _recorded_options(report)
+    why = _changed(project, report, options)
+    if why is None:
+        return folder
+    progress(f"{project.source.name} {why}: converting it first")
+    done = convert(project.source, out=folder, progress=progress, **asdict(options))
+    progress(_accuracy_line(done))
     return folder
 
 
+def _changed(project: Project, report: dict[str, Any] | None, options: ConvertOptions) -> str | None:
+    """What differs from the conversion that a report tells of, in words; None where nothing does."""
+    if report is None:
+        return "is not converted yet"
+    source = report.get("source")
+    recorded = source if isinstance(source, dict) else {}
+    if recorded.get("sha256") != file_sha256(project.source):
+        return "has changed"
+    files = recorded.get("files")
+    for name, digest in (files if isinstance(files, dict) else {}).items():
+        path = project.source.parent / str(name)
+        if not path.is_file() or file_sha256(path) != digest:
+            return f"reads {name}, which has changed"
+    return None if _recorded_options(report) == options else "is to be converted with other options"
+
+
+def _recorded_options(report: dict[str, Any] | None) -> ConvertOptions:
+    """The options of the last conversion; the usual ones where there was none."""
+    recorded = (report or {}).get("options")
+    if not isinstance(recorded, dict):
+        return ConvertOptions()
+    shapes = {str(k): tuple(v) for k, v in (recorded.get("shapes") or {}).items()}
+    return ConvertOptions(
+        recorded.get("precision", "int8"), recorded.get("observer", "minmax"), recorded.get("calibration"), shapes
+    )
+
+
+def _accuracy_line(conversion: Conversion) -> str:
+    accuracy = conversion.accuracy
+    if accuracy.float32 is None and accuracy.int8 is None:
+        return f"converted to {conversion.precision}; accuracy unknown: {accuracy.reason}"
+    figures = {"float": accuracy.float32, "int8": accuracy.int8}
+    shown = ", ".join(f"{name} {figure:.4g}" for name, figure in figures.items() if figure is not None)
+    return f"converted to {conversion.precision}; accuracy {shown}"
+
+
 def _app_name(build: Path) -> str:
-    name = str(artifacts.read_model_json(build).get("name"))
-    if not NAME.fullmatch(name):
-        raise UsageError(f"the model's name {name!r} cannot be the app's", hint="give one with --app NAME")
-    return name
-
-
-def _recorded_source(build: Path) -> str | None:
-    """sha256 of the file that a build folder was converted from; None where there is no complete build folder."""
-    try:
-        artifacts.model_file(build)
-        recorded = json.loads((build / artifacts.REPORT_FILE).read_text(encoding="utf-8"))["source"]["sha256"]
-    except (ModelError, OSError, ValueError, KeyError, TypeError):
-        return None
-    return str(recorded)
+    return check_app_name(str(artifacts.read_model_json(build).get("name")))

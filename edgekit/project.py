@@ -6,6 +6,12 @@ source = "model.py"        # what `edgekit convert` reads
 build = "build"            # where the artifacts lie
 runtime = "onnxruntime"    # what executes the model on the board
 
+[convert]                  # optional: how the source is converted; what the options of `edgekit convert` say
+precision = "int8"         # or "float"
+observer = "minmax"
+calibration = "data.npz"   # or "random"; a model file gives its own
+shape = ["x=1,3,96,96"]    # for dynamic dimensions
+
 [device.demo]
 target = "rpi4"            # the kind of board
 host = "virtual"           # or "pi@raspberrypi.local", "pi@10.0.0.7:2222", "local"
@@ -14,7 +20,8 @@ host = "virtual"           # or "pi@raspberrypi.local", "pi@10.0.0.7:2222", "loc
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit import strict_toml
@@ -22,7 +29,10 @@ from edgekit.errors import UsageError, did_you_mean
 
 FILE_NAME = "edgekit.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PRECISIONS = ("int8", "float")
+OBSERVERS = ("minmax", "percentile", "entropy", "mse")
 RUNTIMES = ("onnxruntime", "litert", "tflite-runtime")
+_SIZE = re.compile(r"[1-9][0-9]{0,8}")
 _NAME_MEANS = "1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit"
 
 
@@ -36,8 +46,25 @@ class DeviceSpec:
 
 
 @dataclass(frozen=True)
+class ConvertOptions:
+    """How a model is converted: [convert] of edgekit.toml, or what was recorded of the last conversion.
+
+    calibration  "random", the absolute path of an .npz, or None: the model file gives it
+    shapes       input name → fixed shape
+    """
+
+    precision: str = "int8"
+    observer: str = "minmax"
+    calibration: str | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Project:
-    """The user's app. `root` is the folder of edgekit.toml; `source` and `build` are absolute."""
+    """The user's app. `root` is the folder of edgekit.toml; `source` and `build` are absolute.
+
+    convert: None where edgekit.toml has no [convert]
+    """
 
     root: Path
     name: str
@@ -45,6 +72,7 @@ class Project:
     build: Path
     runtime: str
     devices: tuple[DeviceSpec, ...]
+    convert: ConvertOptions | None = None
 
 
 def load_project(start: Path) -> Project | None:
@@ -67,11 +95,12 @@ def read_project(path: Path) -> Project:
     name = app.text("name", required=True, pattern=NAME, meaning=_NAME_MEANS)
     source, build = app.text("source"), app.text("build")
     runtime = app.text("runtime", allowed=RUNTIMES)
+    folder = path.resolve().parent
+    convert = _convert(root.table("convert"), folder) if "convert" in root else None
     devices = [_device(name, table) for name, table in root.tables("device", NAME)]
     app.finish()
     root.finish()
     document.check()
-    folder = path.resolve().parent
     return Project(
         root=folder,
         name=name or "",
@@ -79,7 +108,38 @@ def read_project(path: Path) -> Project:
         build=folder / (build or "build"),
         runtime=runtime or RUNTIMES[0],
         devices=tuple(devices),
+        convert=convert,
     )
+
+
+def _convert(table: strict_toml.Table, folder: Path) -> ConvertOptions:
+    precision = table.text("precision", allowed=PRECISIONS)
+    observer = table.text("observer", allowed=OBSERVERS)
+    calibration = table.text("calibration")
+    written = table.texts("shape") or ()
+    table.finish()
+    if calibration and calibration != "random":
+        calibration = str((folder / calibration).resolve())
+    return ConvertOptions(precision or "int8", observer or "minmax", calibration, read_shapes(written))
+
+
+def read_shapes(values: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """`name=1,3,96,96` → {"name": (1, 3, 96, 96)}; UsageError shows how it is written."""
+    shapes = {}
+    for value in values:
+        name, _equals, dims = value.rpartition("=")
+        sizes = [size.strip() for size in dims.split(",")]
+        if not name or not all(_SIZE.fullmatch(size) for size in sizes):
+            raise UsageError(f"--shape {value!r} is not a shape", hint="write it as --shape name=1,3,96,96")
+        shapes[name] = tuple(int(size) for size in sizes)
+    return shapes
+
+
+def check_app_name(name: str) -> str:
+    """`name`, where it may be an app's: it becomes a folder on the board. Raises UsageError."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be the name of an app", hint=f"give another with --app: {_NAME_MEANS}")
+    return name
 
 
 def _device(name: str, table: strict_toml.Table) -> DeviceSpec:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -88,3 +91,60 @@ def test_shapes_are_checked() -> None:
     done = edgekit("convert", "model.onnx", "--shape", "x=1,zero")
     assert done.returncode == 2
     assert "--shape name=1,3,96,96" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("convert", "x.onnx", "--bogus", "--json", "-"),
+        ("convert", "--json", "-", "x.onnx", "--precision", "int7"),
+        ("nosuch", "--json", "-"),
+        ("device", "--json=-"),
+    ],
+)
+def test_usage_errors_are_json_too(arguments: tuple[str, ...]) -> None:
+    done = edgekit(*arguments)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == 2
+
+
+@pytest.mark.parametrize("name", ["a b", "a\nb", "../x", "$(touch p)", "", "-rf"])
+def test_odd_names_of_apps_are_refused_before_anything_else(name: str, tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    for command in (("deploy", "build", "--no-bench"), ("bench",)):
+        done = edgekit(*command, "--target", "rpi4", "--host", "local", f"--app={name}", cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "cannot be the name of an app" in done.stderr
+
+
+def test_seconds_must_be_a_number() -> None:
+    assert edgekit("bench", "--target", "rpi4", "--host", "local", "--seconds", "nan").returncode == 2
+
+
+def test_a_misspelt_target_is_named_before_a_missing_device(tmp_path: Path) -> None:
+    done = edgekit("deploy", "--target", "rpi44", cwd=tmp_path)
+    assert done.returncode == 2
+    assert 'did you mean "rpi4"?' in done.stderr
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.3])
+def test_an_interruption_is_130_with_json(delay_s: float, tmp_path: Path) -> None:
+    fifo = tmp_path / "started"
+    os.mkfifo(fifo)
+    model = f"open({str(fifo)!r}, 'w').close()\nimport time\nwhile True: time.sleep(0.01)\n"
+    (tmp_path / "model.py").write_text(model)
+    pytest.importorskip("torch")
+    command = [sys.executable, "-m", "edgekit", "convert", "model.py", "--json", "-"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    fifo.read_text()  # until the user's code runs
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(out)["error"]["code"] == 130
+    assert "Traceback" not in err
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_name_that_is_too_long_is_no_bug() -> None:
+    assert edgekit("convert", "A" * 300 + ".onnx").returncode == 3

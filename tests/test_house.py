@@ -14,7 +14,7 @@ PACKAGE = ROOT / "edgekit"
 
 # Each room may import itself and the rooms before it in the list; rooms in one line stand side by side.
 LEVELS = (
-    ("errors", "resources", "finite"),
+    ("errors", "resources", "finite", "opened"),
     ("files",),
     ("strict_toml", "model_file"),
     ("target", "model", "project", "starter"),

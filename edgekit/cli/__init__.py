@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 
@@ -12,7 +13,7 @@ import click
 
 from edgekit import __version__
 from edgekit.cli.output import Session, write_json
-from edgekit.errors import INTERRUPTED_EXIT_CODE, EdgekitError, InternalError, UsageError
+from edgekit.errors import EdgekitError, InternalError, Interrupted, UsageError
 
 # command → module of edgekit.cli that holds it under the same name; help lists them in this order
 COMMANDS = {
@@ -60,7 +61,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the `edgekit` command."""
-    session = Session()
+    session = Session(command=_asked_command(sys.argv), json=_asked_json(sys.argv))
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         code = cli.main(prog_name="edgekit", obj=session, standalone_mode=False)
         sys.stdout.flush()
@@ -69,17 +71,41 @@ def main() -> None:
     except click.ClickException as e:
         code = _fail(UsageError(e.format_message(), hint=_usage_hint(e)), session)
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo("interrupted", err=True)
-        code = INTERRUPTED_EXIT_CODE
+        code = _fail(Interrupted("interrupted"), session)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away; no message at exit
         code = 0
     except Exception as e:
+        if _interrupted:  # a library turned the interruption into an error of its own
+            sys.exit(_fail(Interrupted("interrupted"), session))
         if os.environ.get("EDGEKIT_DEBUG"):
             traceback.print_exc()
         hint = "this is a bug of edgekit: run again with EDGEKIT_DEBUG=1 and report what it prints"
         code = _fail(InternalError(f"internal error: {type(e).__name__}: {e}", hint=hint), session)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+_interrupted: list[int] = []
+
+
+def _interrupt(number: int, _: object) -> None:
+    """Ctrl-C, remembered: in the middle of an import it can end in an ImportError instead of a KeyboardInterrupt."""
+    _interrupted.append(number)
+    raise KeyboardInterrupt
+
+
+def _asked_json(arguments: list[str]) -> str | None:
+    """Where `--json` points, for errors that come before the options are parsed."""
+    for i, argument in enumerate(arguments):
+        if argument.startswith("--json="):
+            return argument.partition("=")[2]
+        if argument == "--json" and i + 1 < len(arguments):
+            return arguments[i + 1]
+    return None
+
+
+def _asked_command(arguments: list[str]) -> str:
+    return next((argument for argument in arguments[1:] if argument in COMMANDS), "")
 
 
 def _usage_hint(error: click.ClickException) -> str:

@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from edgekit.cli.output import emit, json_option, stages
-from edgekit.errors import UsageError
-
-
-def read_shapes(values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """`name=1,3,96,96` → {"name": (1, 3, 96, 96)}; UsageError shows how it is written."""
-    shapes = {}
-    for value in values:
-        name, _equals, dims = value.rpartition("=")
-        sizes = dims.split(",")
-        if not name or not all(size.strip().isdigit() and int(size) > 0 for size in sizes):
-            raise UsageError(f"--shape {value!r} is not a shape", hint="write it as --shape name=1,3,96,96")
-        shapes[name] = tuple(int(size) for size in sizes)
-    return shapes
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("build"), show_default=True, help="Build folder.")
+@click.argument("source", type=click.Path(path_type=Path), required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Build folder; default: edgekit.toml's, else build.")
 @click.option("--calibration", metavar="FILE.npz|random", help="Arrays by input name, or 'random'.")
-@click.option("--precision", type=click.Choice(["int8", "float"]), default="int8", show_default=True)
+@click.option("--precision", type=click.Choice(["int8", "float"]), help="Default: int8.")
 @click.option(
     "--observer",
     type=click.Choice(["minmax", "percentile", "entropy", "mse"]),
-    default="minmax",
-    show_default=True,
-    help="How the ranges of activations are taken from the calibration data.",
+    help="How the ranges of activations are taken from the calibration data; default: minmax.",
 )
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,96", help="Fix a dynamic shape.")
 @click.option("--name", help="Name of the model; default: from the file.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the graph of every stage there.")
 @click.option("--allow-pickle", is_flag=True, help="Look into a .pt file (weights only) to say what it holds.")
 @json_option
-def convert(source: Path, shapes: tuple[str, ...], **options: object) -> None:
+def convert(source: Path | None, out: Path | None, shapes: tuple[str, ...], **options: Any) -> None:
     """Turn SOURCE into int8 ONNX, the float graph, golden data and a report.
 
     SOURCE is a model file (.py with model() and example_inputs(), optionally calibration_data() and
-    evaluate(predict)), a float .onnx with --calibration, or an already quantized (QDQ) .onnx.
+    evaluate(predict)), a float .onnx with --calibration, or an already quantized (QDQ) .onnx. By default it is that of
+    edgekit.toml, whose [convert] also gives the options that are not given here.
     """
     from edgekit import pipeline
+    from edgekit.project import read_shapes
     from edgekit.report.tables import conversion_table
 
+    chosen = pipeline.conversion_options(source, out, options | {"shapes": read_shapes(shapes)})
     with stages() as progress:
-        document = pipeline.convert(source, shapes=read_shapes(shapes), progress=progress, **options).document()  # type: ignore[arg-type]
+        document = pipeline.convert(progress=progress, **chosen).document()
     emit(document, lambda console: conversion_table(document, console))

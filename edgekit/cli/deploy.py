@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,18 @@ import click
 from edgekit.cli.output import emit, json_option, stages
 from edgekit.errors import UntrustedResult
 
+
+class _Seconds(click.FloatRange):
+    """A duration; click's own range lets NaN through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
+
+
+SECONDS = _Seconds(0.1, 3600)
 _BOARD_OPTIONS = (
     click.option("--target", metavar="TARGET", help="Kind of board, such as rpi4 (see `edgekit targets`)."),
     click.option("--device", metavar="NAME", help="A device of edgekit.toml; needed where several fit."),
@@ -51,7 +64,7 @@ def _trust(benchmark: Mapping[str, Any] | None, require_trusted: bool) -> None:
 @click.option("--runtime", metavar="NAME", help="What runs the model there: onnxruntime, litert or tflite-runtime.")
 @click.option("--dry-run", is_flag=True, help="Look at the board and print the steps; send nothing.")
 @click.option("--no-bench", is_flag=True, help="Do not measure afterwards.")
-@click.option("--bench-seconds", type=click.FloatRange(0.1, 3600), metavar="S", help="Seconds of timed runs.")
+@click.option("--bench-seconds", type=SECONDS, metavar="S", help="Seconds of timed runs.")
 @_with(_BENCH_OPTIONS)
 @json_option
 def deploy(
@@ -81,7 +94,7 @@ def deploy(
 @click.command()
 @_with(_BOARD_OPTIONS)
 @click.option("--app", metavar="NAME", help="Name on the board; default: from edgekit.toml, else the only one there.")
-@click.option("--seconds", type=click.FloatRange(0.1, 3600), metavar="S", help="Seconds of timed runs; default 10.")
+@click.option("--seconds", type=SECONDS, metavar="S", help="Seconds of timed runs; default 10.")
 @_with(_BENCH_OPTIONS)
 @json_option
 def bench(seconds: float | None, rigor: str, threads: int | None, require_trusted: bool, **options: Any) -> None:

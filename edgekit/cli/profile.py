@@ -25,7 +25,7 @@ def profile(
     Exit code 4 when it does not fit on one of them.
     """
     from edgekit import pipeline
-    from edgekit.cli.convert import read_shapes
+    from edgekit.project import read_shapes
     from edgekit.report.tables import profile_table
 
     profiles = pipeline.profile(model, targets, runtime=runtime, shapes=read_shapes(shapes))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -89,18 +90,43 @@ def _size(count: int | None) -> str:
 
 
 def _detail(target: Target, console: Console) -> None:
+    """What matters of a target, then its facts under the source that states them."""
+    _pairs(_summary(target), 10, console, label_style="bold")
+    groups = _by_source(target)
+    width = max((len(field) for facts in groups.values() for field, _ in facts), default=0)
+    for source, facts in groups.items():
+        console.print()
+        console.print(_safe(source)[0], style="dim")
+        _pairs(facts, width, console, indent=2)
+
+
+def _by_source(target: Target) -> dict[str, list[tuple[str, str]]]:
+    """`basis date: source` → its (field, value). Fields of which nothing is known, not even why, are in the summary."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for fact in target.evidence():
+        if fact["value"] is not None or fact["source"]:
+            groups.setdefault(_source(fact), []).append((fact["field"], _value(fact["value"])))
+    return groups
+
+
+def _source(fact: Mapping[str, Any]) -> str:
+    head = " ".join(word for word in (fact["basis"], fact["date"]) if word)
+    return f"{head}: {fact['source']}" if fact["source"] else head
+
+
+def _pairs(
+    pairs: list[tuple[str, str]], width: int, console: Console, *, indent: int = 0, label_style: str = ""
+) -> None:
+    """Labels in a column of `width`, and beside each its text, folded between words."""
+    from rich.padding import Padding
     from rich.table import Table
 
-    for label, text in _summary(target):
-        console.print(f"[bold]{label:<10}[/bold] {_safe(text)[0]}", soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("field", "value", "basis", "source", "date"):
-        table.add_column(heading, overflow="fold")
-    for fact in target.evidence():
-        cells = (fact["field"], _value(fact["value"]), fact["basis"], fact["source"] or "", fact["date"] or "")
-        table.add_row(*_safe(*cells))
-    console.print()
-    console.print(table)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style=label_style, no_wrap=True, min_width=width)
+    table.add_column(overflow="fold")
+    for label, text in pairs:
+        table.add_row(*_safe(label, text))
+    console.print(Padding(table, (0, 0, 0, indent)))
 
 
 def _summary(target: Target) -> list[tuple[str, str]]:
