@@ -166,7 +166,7 @@ def test_wrong_outputs_end_it_before_anything_is_timed(release, board):
 def test_outputs_that_are_not_finite_fail(tmp_path):
     folder = tiny.float_model(tmp_path / "model")
     golden = dict(np.load(folder / "golden.npz"))
-    golden["input.x"][1, 0, 0] = np.inf
+    golden["input.x"][1] = 3e38  # finite, but its products with the weights are not
     golden["output.y"][1] = np.inf
     np.savez(folder / "golden.npz", **golden)
     done = command("selftest", tmp_path)
@@ -187,6 +187,9 @@ def test_usage_errors_and_unwritable_results(release, tmp_path):
     assert command("frobnicate", release).returncode == 2
     assert command("bench", release, "--cpus", "999").returncode == 2
     assert command("bench", release, "--threads", "0").returncode == 2
+    for seconds in ("nan", "-1", "0", "inf"):
+        done = command("bench", release, f"--seconds={seconds}")
+        assert done.returncode == 2 and "above 0" in done.stderr
     done = command("selftest", release, "--out", tmp_path / "no/such/folder/x.json")
     assert done.returncode == 5 and "No such file" in done.stderr and done.stdout == ""
 

@@ -50,7 +50,7 @@ def test_raw_is_the_models_own_type(build, tmp_path):
 
 def test_values_beyond_the_range_saturate(tmp_path):
     model = Model(tiny.int8_model(tmp_path))
-    low, high = np.full((1, 8), -1e6, np.float32), np.full((1, 8), np.inf, np.float32)
+    low, high = np.full((1, 8), -1e6, np.float32), np.full((1, 8), 3e38, np.float32)
     np.testing.assert_array_equal(model(low), model(np.full((1, 8), -125 * tiny.X_SCALE, np.float32)))
     np.testing.assert_array_equal(model(high), model(np.full((1, 8), 130 * tiny.X_SCALE, np.float32)))
 
@@ -152,6 +152,27 @@ def test_a_changed_model_file_is_refused(tmp_path):
 def test_wrong_descriptions_are_refused(changes, message, tmp_path):
     with pytest.raises(LoadError, match=message):
         Model(tiny.edit(tiny.float_model(tmp_path), **changes))
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "[]", "3", '{"schema": 1, "inputs": 1e999}', "\ud800"])
+def test_descriptions_of_another_form_are_refused(content, tmp_path):
+    folder = tiny.float_model(tmp_path)
+    (folder / "model.json").write_bytes(content.encode(errors="surrogatepass"))
+    with pytest.raises(LoadError, match=r"model\.json"):
+        Model(folder)
+
+
+@pytest.mark.parametrize("build", [tiny.float_model, tiny.qdq_model, tiny.int8_model])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_what_is_not_finite_in_the_models_type_is_refused(build, bad, tmp_path):
+    model = Model(build(tmp_path))
+    x = np.zeros((1, 8))
+    x[0, 3] = bad
+    with pytest.raises(ValueError, match="input x: contains"):
+        model(x)
+    if model.inputs[0].dtype == "float32":
+        with pytest.raises(ValueError, match="input x: contains"), np.errstate(over="ignore"):
+            model.raw(x.astype(np.float32))
 
 
 def test_missing_things_are_named(tmp_path):

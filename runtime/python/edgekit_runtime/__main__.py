@@ -170,9 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--runtime", metavar="NAME", help="the one runtime to use, such as ai_edge_litert")
     add("--rigor", choices=("normal", "mlperf"), default="normal", help="50 runs and 10 s, or 1024 runs and 60 s")
     add("--runs", type=_positive, metavar="N", help="at least this many runs")
-    add("--seconds", type=float, metavar="S", help="at least this many seconds of timed runs")
-    add("--max-seconds", type=float, metavar="S", help="end the measurement then, even with fewer runs (default: 240)")
-    add("--warmup-max-seconds", type=float, metavar="S", help="end an unsteady warm-up then (default: 10)")
+    add("--seconds", type=_seconds, metavar="S", help="at least this many seconds of timed runs")
+    add("--max-seconds", type=_seconds, metavar="S", help="end the measurement then, with fewer runs (default: 240)")
+    add("--warmup-max-seconds", type=_seconds, metavar="S", help="end an unsteady warm-up then (default: 10)")
     add("--samples", metavar="FILE", help="keep the samples: little-endian uint64 nanoseconds, at most 1 MiB")
     add("--max-start-c", type=float, default=60.0, metavar="C", help="wait until the board is this cool (default: 60)")
     add("--max-wait-s", type=float, default=120.0, metavar="S", help="but not longer than this (default: 120)")
@@ -185,6 +185,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number}, must be at least 1")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):  # also NaN, which no comparison holds for
+        raise argparse.ArgumentTypeError(f"{text}, must be a number of seconds above 0")
     return number
 
 

@@ -54,7 +54,7 @@ def read(path) -> Description:
     try:
         with open(source, encoding="utf-8") as f:
             return _parse(json.load(f), os.path.dirname(source))
-    except (OSError, ValueError, KeyError, TypeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as e:
         reason = f"{e} is missing" if isinstance(e, KeyError) else e
         raise LoadError(f"{source}: {reason}") from e
 

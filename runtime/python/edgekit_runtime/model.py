@@ -1,6 +1,7 @@
 """A release folder → `Model`: real values in, real values out, quantized and dequantized by model.json where needed.
 
-Refuses inputs of another name, shape or kind of number, and NaN: a silent conversion there is a wrong answer later.
+Refuses inputs of another name, shape or kind of number, NaN and infinity: a silent conversion there is a wrong answer
+later.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Model:
             return _integers(value, x)
         x = _reals(value, x)
         if value.scale is None:
-            return x if value.dtype == "float32" else x.astype(value.dtype)
+            return x if value.dtype == "float32" else _finite(value, _quietly(x, value.dtype))
         low, high = self._quantize_tables[value.name]
         q = np.rint(x / np.float32(value.scale))
         q += value.zero_point
@@ -104,9 +105,23 @@ def _reals(value: Value, x) -> np.ndarray:
             f"input {value.name}: dtype {x.dtype}, expected float32; scale it as in training (often x / 255)"
         )
     _check_shape(value, x)
-    if np.isnan(x).any():
-        raise ValueError(f"input {value.name}: contains NaN, expected real numbers")
-    return np.ascontiguousarray(x, np.float32).reshape(x.shape)
+    return _finite(value, _quietly(x, np.float32))
+
+
+def _quietly(x: np.ndarray, dtype) -> np.ndarray:
+    """`x` in another type of number; what overflows there becomes infinite and is refused next, so no warning."""
+    if x.dtype == dtype and x.flags.c_contiguous:
+        return x
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(x, dtype).reshape(x.shape)
+
+
+def _finite(value: Value, x: np.ndarray) -> np.ndarray:
+    """`x`, or ValueError where it holds NaN or infinity: as given, or too large for its type."""
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        kind = "NaN" if np.isnan(x).any() else f"infinity (or values too large for {x.dtype})"
+        raise ValueError(f"input {value.name}: contains {kind}, expected finite numbers")
+    return x
 
 
 def _integers(value: Value, x) -> np.ndarray:
@@ -126,7 +141,7 @@ def _exactly(value: Value, x) -> np.ndarray:
     if x.dtype.name != value.dtype:
         raise ValueError(f"input {value.name}: dtype {x.dtype}, expected {value.dtype}, the model's own type")
     _check_shape(value, x)
-    return np.ascontiguousarray(x).reshape(x.shape)
+    return _finite(value, np.ascontiguousarray(x).reshape(x.shape))
 
 
 def _check_shape(value: Value, x: np.ndarray) -> None:
