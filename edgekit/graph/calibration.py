@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import ModelError, did_you_mean
+from edgekit.errors import ModelError, UnsupportedError, did_you_mean
 from edgekit.graph.observers import OBSERVERS, Histogram, Observer
 from edgekit.graph.quant_params import Array, Range
 from edgekit.graph.sessions import observing_session, run
@@ -66,10 +66,12 @@ def calibration_data(
     """Check `raw` against the model's inputs.
 
     raw: arrays by input name (first axis = samples), one bare array for a model of one input, or "random". An array is
-    (samples, *shape), or (samples, *shape[1:]) where the model's own first dimension is 1. Raises ModelError (exit 3).
+    (samples, *shape), or (samples, *shape[1:]) where the model's own first dimension is 1. Raises ModelError (exit 3),
+    and UnsupportedError for inputs of a type that NumPy has not.
     """
     if raw is None:
         raise ModelError("int8 needs calibration data and none was given", hint=HOW_TO_CALIBRATE)
+    _check_types(inputs)
     if isinstance(raw, str):
         return _random(raw, inputs, samples_limit or RANDOM_SAMPLES, seed)
     by_name = _by_name(raw, inputs)
@@ -98,8 +100,10 @@ def load_npz(path: str | Path) -> Mapping[str, Array]:
             raise ModelError(f"{path}: {got}: allowed {NPZ_MAX_ARRAYS} arrays, {NPZ_MAX_BYTES} bytes", hint=hint)
         with np.load(path, allow_pickle=False) as arrays:
             return {name: np.asarray(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError) as e:
-        raise ModelError(f"{path}: not a readable .npz file: {e}", hint=hint) from e
+    except ModelError:
+        raise
+    except Exception as e:  # zip, zlib, lzma, tokenize and NumPy each have errors of their own for a damaged file
+        raise ModelError(f"{path}: not a readable .npz file: {str(e)[:200] or type(e).__name__}", hint=hint) from e
 
 
 def observe(
@@ -147,7 +151,8 @@ class _Runs:
         for i in range(self._data.samples):
             sample = self._data.sample(i)
             floats = {name: a for name, a in sample.items() if a.dtype == np.float32}
-            yield {**floats, **dict(zip(self._names, run(self._session, self._names, sample), strict=True))}
+            inner = run(self._session, self._names, sample) if self._names else ()  # no names would mean all outputs
+            yield {**floats, **dict(zip(self._names, inner, strict=True))}
 
 
 def _observer(name: str) -> Observer:
@@ -189,6 +194,15 @@ def _random_array(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dt
     if dtype.kind == "f":
         return rng.standard_normal(shape).astype(dtype)
     return rng.integers(0, 2, shape).astype(dtype)  # 0 and 1 are valid as indices, flags and lengths nearly everywhere
+
+
+def _check_types(inputs: Sequence[ValueSpec]) -> None:
+    foreign = [f'"{spec.name}" is {spec.dtype}' for spec in inputs if np.dtype(spec.dtype).kind not in "fiub"]
+    if foreign:
+        raise UnsupportedError(
+            f"input {', '.join(foreign)}: a type that NumPy and the runtimes on a device do not take as an input",
+            hint="export the model with float32 inputs",
+        )
 
 
 def _by_name(raw: Mapping[str, npt.ArrayLike] | npt.ArrayLike, inputs: Sequence[ValueSpec]) -> dict[str, Array]:
@@ -233,9 +247,12 @@ def _checked(array: Array, spec: ValueSpec) -> Array:
         raise ModelError(f"{where}: shape {list(array.shape)}, wanted [samples, {', '.join(map(str, spec.shape))}]")
     if len(shaped) == 0:
         raise ModelError(f"{where}: 0 samples")
-    if shaped.dtype.kind == "f" and not np.isfinite(shaped).all():
-        raise ModelError(f"{where}: {int((~np.isfinite(shaped)).sum())} values are NaN or infinite")
-    return shaped.astype(wanted, copy=False)  # also brings byte-swapped arrays into native order
+    with np.errstate(over="ignore"):
+        cast = shaped.astype(wanted, copy=False)  # also brings byte-swapped arrays into native order
+    bad = int((~np.isfinite(cast)).sum()) if wanted.kind == "f" else 0
+    if bad:
+        raise ModelError(f"{where}: {bad} values are NaN or infinite, or too large for {wanted}")
+    return cast
 
 
 def _castable(given: np.dtype[np.generic], wanted: np.dtype[np.generic]) -> bool:

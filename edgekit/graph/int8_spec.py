@@ -28,6 +28,7 @@ class Output(Enum):
 
 
 ALL_INPUTS: tuple[int, ...] = ()
+CLAMPS_IN_A_ROW = 8  # one or two are usual; a bound keeps long chains cheap
 UNIT = QuantParams(1 / 256, -128)  # 0..1 without its last step: what LOGISTIC and SOFTMAX must answer in
 
 
@@ -63,6 +64,11 @@ class Rule:
 
 def constant(value: ir.Value | None) -> Array | None:
     """The numbers of an initializer or a Constant node, also behind DequantizeLinear (then the stored integers)."""
+    while value is not None and value.const_value is None:
+        producer = value.producer()
+        if producer is None or producer.op_type != "DequantizeLinear":
+            break
+        value = producer.inputs[0]
     if value is None:
         return None
     if value.const_value is not None:
@@ -70,8 +76,6 @@ def constant(value: ir.Value | None) -> Array | None:
     producer = value.producer()
     if producer is None:
         return None
-    if producer.op_type == "DequantizeLinear":
-        return constant(producer.inputs[0])
     tensor = ir.convenience.get_const_tensor(value) if producer.op_type == "Constant" else None
     return None if tensor is None else tensor.numpy()
 
@@ -94,6 +98,11 @@ def _constant_bias(node: ir.Node) -> str | None:
 
 def _refuse_convolution(node: ir.Node) -> str | None:
     return _constant_weight(node) or _constant_bias(node)
+
+
+def _refuse_matmul(node: ir.Node) -> str | None:
+    weights = constant(node.inputs[1])
+    return "its weight is a vector, not a matrix" if weights is not None and weights.ndim < 2 else None
 
 
 def _refuse_gemm(node: ir.Node) -> str | None:
@@ -150,7 +159,8 @@ RULES: dict[str, Rule] = {
     "Conv": Rule(Output.FREE, weight=1, bias=2, weight_axis=lambda _: 0, refusal=_refuse_convolution),
     "ConvTranspose": Rule(Output.FREE, weight=1, bias=2, weight_axis=_transposed_axis, refusal=_refuse_convolution),
     "Gemm": Rule(Output.FREE, weight=1, bias=2, weight_axis=_gemm_axis, refusal=_refuse_gemm),
-    "MatMul": Rule(Output.FREE, weight=1, weight_axis=_matmul_axis),  # constant second input; else see rule_of
+    # constant second input; else see rule_of
+    "MatMul": Rule(Output.FREE, weight=1, weight_axis=_matmul_axis, refusal=_refuse_matmul),
     # arithmetic on two values, either of which may be a constant (ADD, SUB, MUL, PRELU)
     "Add": _BINARY,
     "Sub": _BINARY,
@@ -306,8 +316,10 @@ def _source(value: ir.Value | None) -> _Stored | None:
 def _sink(value: ir.Value) -> _Stored | None:
     """Parameters of the QuantizeLinear that takes a node's output; a clamp between the two is the node's own."""
     consumers = value.consumers()
-    if len(consumers) == 1 and consumers[0].op_type in ("Relu", "Clip"):
-        return _sink(consumers[0].outputs[0])
+    for _ in range(CLAMPS_IN_A_ROW):
+        if len(consumers) != 1 or consumers[0].op_type not in ("Relu", "Clip"):
+            break
+        consumers = consumers[0].outputs[0].consumers()
     quantizers = [c for c in consumers if c.op_type == "QuantizeLinear"]
     return _stored(quantizers[0]) if len(quantizers) == 1 else None
 

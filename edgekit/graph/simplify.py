@@ -14,9 +14,10 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.batch_norm import fold_batch_norm
 from edgekit.graph.constants import fold_constants, is_random
+from edgekit.graph.int8_spec import constant
 from edgekit.graph.naming import name_plainly
 from edgekit.graph.shapes import infer_shapes, require_static, sizes
 
@@ -30,6 +31,7 @@ def simplify(model: ir.Model) -> ir.Model:
     model = ir.from_proto(ir.to_proto(model))
     for step in PASSES:
         model = step(model)
+    require_repeatable(model)
     require_static(model)
     require_finite(model)
     return model
@@ -38,8 +40,10 @@ def simplify(model: ir.Model) -> ir.Model:
 def check_quantized(model: ir.Model) -> ir.Model:
     """A graph that came quantized keeps its form: only its shapes are inferred, and the same things are refused."""
     model = infer_shapes(ir.from_proto(ir.to_proto(model)))
+    require_repeatable(model)
     require_static(model)
     require_finite(model)
+    require_positive_scales(model)
     return model
 
 
@@ -86,6 +90,36 @@ def require_finite(model: ir.Model) -> None:
             problems.append(f'initializer "{name}": {bad} of {numbers.size} numbers are NaN or infinite')
     if problems:
         raise ModelError("; ".join(problems[:5]), hint="train the model again, or repair the file")
+
+
+def require_repeatable(model: ir.Model) -> None:
+    """Raises UnsupportedError naming nodes that answer differently each time: nothing could be compared with them."""
+    dice = [f'"{node.name or "no name"}" ({node.op_type})' for node in model.graph if is_random(node)]
+    if dice:
+        raise UnsupportedError(
+            f"nodes draw random numbers: {', '.join(dice[:5])}{_more(dice)}; the answers of a device cannot be checked",
+            hint="export the model in evaluation mode, or make the random numbers an input",
+        )
+
+
+def require_positive_scales(model: ir.Model) -> None:
+    """Raises ModelError naming quantizing and dequantizing nodes whose scales are not all finite and above 0."""
+    problems = []
+    for node in model.graph:
+        is_pair = node.op_type in ("QuantizeLinear", "DequantizeLinear") and len(node.inputs) > 1
+        scales = constant(node.inputs[1]) if is_pair else None
+        wrong = [] if scales is None else [float(s) for s in scales.flat if not 0 < float(s) < float("inf")]
+        if wrong:
+            problems.append(f'node "{node.name or "no name"}" ({node.op_type}): scale {wrong[0]:g}')
+    if problems:
+        raise ModelError(
+            f"{', '.join(problems[:5])}{_more(problems)}: allowed are finite numbers above 0",
+            hint="quantize the model again: its calibration saw no values, or broken ones",
+        )
+
+
+def _more(found: list[str]) -> str:
+    return f" and {len(found) - 5} more" if len(found) > 5 else ""
 
 
 PASSES: tuple[Callable[[ir.Model], ir.Model], ...] = (

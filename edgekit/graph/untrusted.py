@@ -240,6 +240,11 @@ def _graph_findings(model: Any) -> Iterator[dict[str, str]]:
     if len(nodes) > NODE_LIMIT:
         yield _broken(f"has {len(nodes)} nodes; {NODE_LIMIT} are allowed")
         return
+    expanded = _expanded_nodes(model)
+    if expanded is None:
+        yield _broken("has a local function that calls itself")
+    elif expanded > NODE_LIMIT:
+        yield _broken(f"has over {NODE_LIMIT} nodes once its local functions are inlined")
     version = standard_opset(model)
     if not OLDEST_OPSET <= version <= NEWEST_OPSET:
         yield _unsupported(f"has opset {version}; {OLDEST_OPSET} to {NEWEST_OPSET} are read (export it again)")
@@ -253,6 +258,31 @@ def _graph_findings(model: Any) -> Iterator[dict[str, str]]:
             f"has control flow or sequences, which have no static memory plan: {', '.join(dynamic[:10])} "
             "(export the branch that the device needs)"
         )
+
+
+def _expanded_nodes(model: Any) -> int | None:
+    """Nodes after the local functions are inlined, counted up to NODE_LIMIT + 1; None where one calls itself."""
+    bodies = {(f.domain, f.name): [(n.domain, n.op_type) for n in f.node] for f in model.functions}
+    size: dict[tuple[str, str], int] = {}
+    entered: set[tuple[str, str]] = set()
+    stack = list(bodies)
+    while stack:
+        key = stack[-1]
+        callees = [] if key in size else [k for k in set(bodies[key]) if k in bodies and k not in size]
+        if not callees:
+            stack.pop()
+            size.setdefault(key, _counted(bodies[key], size))
+        elif key in entered:
+            return None
+        else:
+            entered.add(key)
+            stack.extend(callees)
+    return _counted([(n.domain, n.op_type) for n in model.graph.node], size)
+
+
+def _counted(calls: list[tuple[str, str]], size: dict[tuple[str, str], int]) -> int:
+    """An empty function counts as one node: its calls take time too."""
+    return min(max(1, sum(size.get(call, 1) for call in calls)), NODE_LIMIT + 1)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,20 @@ def endless_function() -> onnx.ModelProto:
     return model
 
 
+def doubling_functions(doublings: int) -> onnx.ModelProto:
+    """Each local function calls the one below twice: a kilobyte that inlines to 2 ** doublings nodes."""
+    model = one_node(
+        helper.make_node(f"F{doublings}", ["x"], ["y"], "first", domain="local"), helper.make_opsetid("local", 1)
+    )
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("local", 1)]
+    for k in range(doublings + 1):
+        twice = [("", "Relu")] if k == 0 else [("local", f"F{k - 1}")] * 2
+        names = ["a", *(f"t{i}" for i in range(len(twice) - 1)), "b"]
+        body = [helper.make_node(op, [names[i]], [names[i + 1]], domain=d) for i, (d, op) in enumerate(twice)]
+        model.functions.append(helper.make_function("local", f"F{k}", ["a"], ["b"], body, opsets))
+    return model
+
+
 def changed(change: Callable[[onnx.ModelProto], object]) -> onnx.ModelProto:
     model = network()
     change(model)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hostile_models import mutations
 from int8_nets import Net, classifier, data, images
 
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.calibration import calibration_data, load_npz, observe
 from edgekit.graph.observers import OBSERVERS
 
@@ -71,6 +73,7 @@ def with_number(bad):
         (np.float32(3), [X], "shape"),
         (with_number(np.nan), [X], "1 values are NaN or infinite"),
         (with_number(-np.inf), [X], "1 values are NaN or infinite"),
+        (np.full((40, 1, 3, 4), 1e300), [X], "480 values are NaN or infinite, or too large for float32"),
         (good().astype(np.complex64), [X], "dtype complex64, wanted float32"),
         (good().astype(np.int64), [X], "dtype int64, wanted float32"),
         (np.array([["a"]]), [X], "dtype"),
@@ -96,6 +99,11 @@ def test_all_offenders_are_named():
 def test_warnings():
     few, flat = calibration_data(np.ones((5, 1, 3, 4), np.float32), [X]).warnings
     assert "only 5 calibration samples" in few and "all values are 1" in flat
+
+
+def test_an_input_of_a_type_that_numpy_has_not():
+    with pytest.raises(UnsupportedError, match='"x" is bfloat16'):
+        calibration_data("random", [Spec("x", (1, 4), "bfloat16")])
 
 
 def test_random_is_repeatable_and_says_so():
@@ -146,6 +154,34 @@ def test_npz_that_is_refused(tmp_path, content):
     file.write_bytes(content)
     with pytest.raises(ModelError, match=r"d\.npz"):
         load_npz(file)
+
+
+def test_damaged_npz_end_in_an_edgekit_error_or_load(tmp_path):
+    stream = io.BytesIO()
+    np.savez_compressed(stream, x=good(3))
+    file = tmp_path / "d.npz"
+    for content in mutations(npz_bytes(x=good(3)), 150) + mutations(stream.getvalue(), 150):
+        file.write_bytes(content)
+        with contextlib.suppress(ModelError):
+            load_npz(file)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({10**30},)}}",
+        "{'descr': (), 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1,",
+    ],
+    ids=["shape", "descr", "open"],
+)
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_LZMA])
+def test_headers_that_numpy_stumbles_over(tmp_path, header, method):
+    text = header.encode().ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "d.npz", "w", method) as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(4))
+    with pytest.raises(ModelError, match=r"d\.npz: not a readable .npz file"):
+        load_npz(tmp_path / "d.npz")
 
 
 def test_npz_that_is_missing(tmp_path):

@@ -55,6 +55,24 @@ def test_tflites_equal_parameters():
     assert not same & {"Conv", "Gemm", "Add", "Mul", "Sub", "ReduceMean", "ReduceSum", "LeakyRelu"}
 
 
+def test_a_long_chain_of_clamps_is_looked_through_without_recursion():
+    net = Net()
+    x = net.input("x", 1, 4)
+    for _ in range(2000):
+        x = net.op("Relu", x)
+    scale, zero = net.constant(np.float32(0.1)), net.constant(np.int8(0))
+    q = net.op("QuantizeLinear", x, scale, zero)
+    assert violations(net.model(net.op("DequantizeLinear", q, scale, zero))) is not None
+    assert quantized(net.model(net.op("Relu", x)), data(np.ones((4, 1, 4), np.float32))).layers
+
+
+def test_a_vector_as_weight_stays_float():
+    net = Net()
+    model = net.model(net.op("MatMul", net.input("x", 1, 4), net.weights(4), name="dot"))
+    made = quantized(model, data(np.ones((4, 1, 4), np.float32)))
+    assert [(p.quantized, p.reason) for p in made.layers] == [(False, "its weight is a vector, not a matrix")]
+
+
 def lone_node(op, *shapes, constants=(), **attributes):
     net = Net()
     inputs = [net.input(f"i{k}", *shape) for k, shape in enumerate(shapes)]

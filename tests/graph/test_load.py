@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 import traceback
 from pathlib import Path
 
@@ -267,8 +268,16 @@ def test_a_model_without_inputs(at) -> None:
 
 
 def test_a_function_that_calls_itself_is_refused(at) -> None:
-    with pytest.raises(EdgekitError):
+    with pytest.raises(ModelError, match="a local function that calls itself"):
         whole(at(hostile.endless_function()))
+
+
+def test_functions_that_double_are_counted_before_they_are_inlined(at) -> None:
+    started = time.monotonic()
+    with pytest.raises(ModelError, match="over 200000 nodes once its local functions are inlined"):
+        load.load_onnx(at(hostile.doubling_functions(30)))
+    assert time.monotonic() - started < 20
+    assert len(load.parse(load.load_onnx(at(hostile.doubling_functions(4)))).graph) == 16
 
 
 def test_all_reasons_come_at_once(at) -> None:

@@ -10,11 +10,11 @@ import pytest
 from int8_nets import Net
 from onnx import TensorProto, helper
 
-from edgekit.errors import UnsupportedError
+from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph import load
 from edgekit.graph.evaluation import Predictor
 from edgekit.graph.save import to_bytes
-from edgekit.graph.simplify import PASSES, simplify
+from edgekit.graph.simplify import PASSES, check_quantized, simplify
 
 
 def ops(model: ir.Model) -> list[str]:
@@ -200,11 +200,15 @@ def test_a_large_expansion_is_not_stored() -> None:
     assert len(to_bytes(after)) < 10_000
 
 
-def test_random_numbers_are_not_constants() -> None:
+@pytest.mark.parametrize("op", ["RandomNormal", "RandomNormalLike", "Bernoulli"])
+def test_random_numbers_are_refused(op: str) -> None:
     net = Net()
-    noise = net.op("RandomNormal", shape=[1, 4])
-    model = graph_of(net, net.op("Add", net.input("x", 1, 4), noise))
-    assert ops(simplify(model)) == ["RandomNormal", "Add"]
+    x = net.input("x", 1, 4)
+    noise = net.op(op, name="dice", shape=[1, 4]) if op == "RandomNormal" else net.op(op, x, name="dice")
+    model = graph_of(net, net.op("Add", x, noise))
+    for check in (simplify, check_quantized):
+        with pytest.raises(UnsupportedError, match=f'draw random numbers: "(dice|{op.lower()}.*)" \\({op}\\)'):
+            check(model)
 
 
 def test_optional_outputs_that_are_left_out_stay_out() -> None:
@@ -235,3 +239,37 @@ def test_names_become_unique() -> None:
     assert len({n.name for n in after.graph}) == len(after.graph)
     onnx.checker.check_model(ir.to_proto(after), full_check=True)
     assert_same(load.parse(hostile.network().SerializeToString()), after)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.5, np.nan, np.inf])
+def test_scales_that_are_no_scales_are_refused(bad: float) -> None:
+    net = Net()
+    scale, zero = net.constant(np.float32(bad)), net.constant(np.int8(0))
+    q = net.op("QuantizeLinear", net.input("x", 1, 4), scale, zero, name="store")
+    model = graph_of(net, net.op("DequantizeLinear", q, scale, zero, name="restore"))
+    with pytest.raises(ModelError, match=r"scale|NaN or infinite") as caught:
+        check_quantized(model)
+    if np.isfinite(bad):
+        assert 'node "store"' in caught.value.message and 'node "restore"' in caught.value.message
+
+
+def test_one_huge_value_is_refused_before_anything_runs() -> None:
+    net = Net()
+    big = net.op("ConstantOfShape", net.constant(np.array([32768, 16384])), name="bomb")
+    total = net.op("ReduceSum", big, name="fuse", keepdims=0)
+    output = net.op("Add", net.input("x", 1, 4), total)
+    with pytest.raises(ModelError, match=r'node "bomb" \(ConstantOfShape\) computes .* of 2147483648 bytes'):
+        graph_of(net, output)  # infers the shapes
+
+
+def test_an_operator_whose_shape_onnx_does_not_know_is_not_called_data_dependent() -> None:
+    net = Net()
+    parts = [net.constant(np.ones(4, np.float32)) for _ in range(2)]
+    x = net.op("GroupNormalization", net.input("x", 1, 4, 2, 2), *parts, num_groups=2, name="norm")
+    y = net.op("Relu", x)
+    infos = [helper.make_tensor_value_info(y, TensorProto.FLOAT, None)]
+    graph = helper.make_graph(net.nodes, "net", net.inputs, infos, net.initializers)
+    model = ir.from_proto(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10))
+    with pytest.raises(UnsupportedError, match=r"does not infer the shapes of .*norm.*GroupNormalization") as caught:
+        simplify(model)
+    assert "depend on data" not in caught.value.message and "Relu" not in caught.value.message
