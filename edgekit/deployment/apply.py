@@ -4,6 +4,7 @@ ran before is still current, and the error says so."""
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ from edgekit.device import Device, Result
 from edgekit.errors import EdgekitError, IntegrityError
 
 SLOWEST_LINK_BYTES_PER_S = 50_000
+ATTEMPTS = 3
 PATIENCE_S = 180.0  # for what a device does on its own: unpack, hash, self test
 
 # (bytes of files sent so far, bytes of files in all, name of the step)
@@ -59,23 +61,20 @@ class Deployment:
 
 
 def apply(plan: Plan, device: Device, progress: Progress, *, target: str, python: str) -> Deployment:
-    """Carry out `plan` on `device`. A file that arrives damaged is sent once more.
+    """Carry out `plan` on `device`. What is damaged there, or arrives damaged, is sent again (ATTEMPTS in all): one
+    attempt may find only a damaged manifest, and the next the files that it names.
 
     Raises ConnectionFailed, DeviceError, IntegrityError, BusyError, UnsupportedError or HealthError.
     """
     run = _Run(plan, device, progress)
-    try:
-        run.all_steps()
-    except _Damaged as e:
-        run = _Run(plan.without(e.blobs), device, progress, before=run)
+    for left in reversed(range(ATTEMPTS)):
         try:
             run.all_steps()
-        except _Damaged as again:
-            raise _with_state(again, plan) from again
-        except EdgekitError as other:
-            raise _with_state(other, plan) from other
-    except EdgekitError as e:
-        raise _with_state(e, plan) from e
+            break
+        except EdgekitError as e:
+            if not (isinstance(e, _Damaged) and left):
+                raise _with_state(e, plan) from e
+            run = _Run(run.plan.without(e.blobs), device, progress, before=run)
     return replace(
         planned(plan, device, target=target, python=python),
         activated=True,
@@ -87,7 +86,7 @@ def apply(plan: Plan, device: Device, progress: Progress, *, target: str, python
 
 
 def planned(plan: Plan, device: Device, *, target: str, python: str) -> Deployment:
-    """What `apply` would do, with nothing done: the result of --dry-run."""
+    """What `apply` would do, with nothing done: the result of --dry-run; bytes_sent: before compression."""
     state = plan.facts.app(plan.bundle.app)
     return Deployment(
         app=plan.bundle.app,
@@ -99,20 +98,26 @@ def planned(plan: Plan, device: Device, *, target: str, python: str) -> Deployme
         activated=False,
         steps=tuple(Done(step.name, step.what, None) for step in plan.steps),
         blobs_total=len(plan.bundle.blobs),
-        blobs_sent=0,
+        blobs_sent=len(_arriving(plan)),
         bytes_total=plan.size_bytes,
-        bytes_sent=0,
+        bytes_sent=plan.size_bytes,
         release_bytes=plan.bundle.size_bytes,
         seconds=0.0,
         use=usage_line(plan.bundle.app, python, plan.options.root),
     )
 
 
+def _arriving(plan: Plan) -> set[str]:
+    """The blobs that the steps of `plan` bring."""
+    return {sha for step in plan.steps if step.payload is not None for sha in step.payload.shas}
+
+
 def usage_line(app: str, python: str = "python3", root: str = "") -> str:
     """The line with which an app on the board, in a shell there, imports the model and runs it on its first example."""
-    release = f"{root or '$HOME/.edgekit'}/apps/{app}/current"
+    store = shlex.quote(root) if root else '"$HOME/.edgekit"'
+    release = f"{store}/apps/{app}/current"
     code = "import sys; from edgekit_runtime import Model; m = Model(sys.argv[1]); print(m(m.example()))"
-    return f'PYTHONPATH="{release}/runtime" {python} -c \'{code}\' "{release}"'
+    return f"PYTHONPATH={release}/runtime {shlex.quote(python)} -c '{code}' {release}"
 
 
 class _Damaged(IntegrityError):

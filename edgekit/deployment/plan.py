@@ -20,6 +20,7 @@ BIG_BLOB_BYTES = 1 << 20
 RESERVE_BYTES, RESERVE_SHARE = 32 << 20, 0.03  # of the file system, never used by a deploy
 BLOCK_BYTES = 4096
 SELFTEST_S = 120
+NAME_CHARS = 36
 
 # capability → what does not work without it
 REQUIRED = {
@@ -242,7 +243,7 @@ def _recv(file: BundleFile, facts: Facts, options: Options) -> Step:
     resumed = f", from byte {offset}" if offset else ""
     return Step(
         name="RECV",
-        what=f"send {file.path} ({_mb(blob.size_bytes)}{resumed})",
+        what=f"send {_name(file)} ({_mb(blob.size_bytes)}{resumed})",
         script="recv",
         args=(options.owner, file.sha256, str(file.size_bytes), str(offset), _mode(file)),
         payload=blob,
@@ -270,6 +271,12 @@ def _activate(bundle: Bundle, facts: Facts, options: Options, *, hash_files: boo
         script="activate",
         args=(options.owner, bundle.app, bundle.id, python, "hash" if hash_files else "-", str(SELFTEST_S)),
     )
+
+
+def _name(file: BundleFile) -> str:
+    """The file without its folders, cut in the middle where needed: a step stays on one line of a terminal."""
+    name = file.path.rpartition("/")[2]
+    return name if len(name) <= NAME_CHARS else f"{name[: NAME_CHARS - 7]}…{name[-6:]}"
 
 
 def _mode(file: BundleFile) -> str:

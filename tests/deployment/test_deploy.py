@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from edgekit.bundle import make_bundle
-from edgekit.deployment.apply import usage_line
+from edgekit.deployment.apply import planned, usage_line
 from edgekit.deployment.benchmark import BenchOptions, run_benchmark
+from edgekit.deployment.plan import Needs, Options, plan
 from edgekit.deployment.probe import probe
 from edgekit.deployment.status import read_status
 from edgekit.errors import ConnectionFailed, DeviceError, HealthError
@@ -50,6 +51,26 @@ def test_execs_are_few(bundle, device):
     device.execs = 0
     deploy(bundle, device)
     assert device.execs == 2
+
+
+def dry_run(bundle, device):
+    wanted = plan(bundle, probe(device), Needs(), Options("alice@laptop"))
+    return planned(wanted, device, target="local", python="python3")
+
+
+def test_a_plan_tells_what_would_be_sent(bundle, device, build, runtime):
+    first = dry_run(bundle, device)
+    assert (first.activated, first.blobs_sent, first.bytes_sent) == (False, first.blobs_total, first.bytes_total)
+    done = deploy(bundle, device)
+    assert (done.blobs_sent, done.bytes_total) == (first.blobs_sent, first.bytes_sent)
+    again = dry_run(bundle, device)
+    assert (again.blobs_sent, again.bytes_sent, again.blobs_total) == (0, 0, done.blobs_total)
+    write_build(build, seed=2)
+    other = make_bundle(APP, build, runtime)
+    newer = dry_run(other, device)
+    assert (newer.blobs_sent, newer.bytes_sent) == (3, newer.bytes_total)  # model.onnx, model.json, golden.npz
+    assert current(device) == bundle.id
+    assert deploy(other, device).blobs_sent == 3
 
 
 def test_second_deploy_sends_nothing(bundle, device):

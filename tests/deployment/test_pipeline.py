@@ -60,7 +60,8 @@ def test_deploy_measure_use_and_deploy_again(here: Path, build: Path) -> None:
 
 def test_dry_run_sends_nothing(here: Path, build: Path) -> None:
     planned = edgekit.deploy(build, **LOCAL, dry_run=True)
-    assert (planned.activated, planned.bytes_sent) == (False, 0)
+    assert (planned.activated, planned.blobs_sent) == (False, planned.blobs_total)
+    assert planned.bytes_sent == planned.bytes_total > 30e6
     assert [s.name for s in planned.steps][-2:] == ["COMMIT", "CHECK+ACTIVATE"]
     assert all(s.seconds is None for s in planned.steps)
     assert not (here / "home" / ".edgekit" / "apps").exists()

@@ -84,11 +84,19 @@ def test_the_texts_say_what_happens() -> None:
     facts = replace(this_board(), apps=app(OLD, OLD), parts={BIG: 1_000_000})
     texts = [step.what for step in plan(BUNDLE, facts, Needs(), OPTIONS).steps]
     assert texts == [
-        "send model/model.onnx (4.0 MB, from byte 1000000)",
-        "send runtime/numpy/lib.so (21.0 MB)",
+        "send model.onnx (4.0 MB, from byte 1000000)",
+        "send lib.so (21.0 MB)",
         "send 2 small files and put release 111111111111 together from 5 files",
         "run the self test of release 111111111111, then make it current by one rename",
     ]
+
+
+def test_long_names_of_files_are_cut_in_the_middle() -> None:
+    names = "libscipy_openblas64_-0f683016.so", "onnxruntime_pybind11_state.cpython-311-aarch64-linux-gnu.so", "a" * 36
+    bundle = replace(BUNDLE, files=tuple(file(f"runtime/{n}", str(i) * 64, 2 << 20) for i, n in enumerate(names)))
+    texts = [step.what for step in plan(bundle, this_board(), Needs(), OPTIONS).steps[:3]]
+    shown = "libscipy_openblas64_-0f683016.so", "onnxruntime_pybind11_state.cp…gnu.so", "a" * 36
+    assert texts == [f"send {name} (2.1 MB)" for name in shown]
 
 
 def test_damaged_blobs_are_planned_again() -> None:
