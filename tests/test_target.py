@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import pickle
 import re
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
 
+from edgekit.cli.targets import _detail
 from edgekit.errors import UsageError
 from edgekit.strict_toml import Document, Table, load
 from edgekit.target import Target, all_targets, board, facts, load_target, read_targets, reading
@@ -386,6 +390,25 @@ def test_the_command_shows_one_target_with_its_sources() -> None:
     assert done.returncode == 0, done.stderr
     assert "rpi4 stands for the smallest" in done.stdout
     assert "Debian" in done.stdout and "datasheet" in done.stdout and "2026-11-23" in done.stdout
+
+
+@pytest.mark.parametrize("target", all_targets(), ids=lambda target: target.id)
+def test_one_target_at_80_columns_has_each_source_once_and_no_broken_word(target: Target) -> None:
+    file = io.StringIO()
+    _detail(target, Console(width=80, file=file))
+    lines = file.getvalue().splitlines()
+    assert all(cell_len(line) <= 80 for line in lines) and len(lines) < 100
+    words = set(file.getvalue().replace(",", " ").split())
+    facts = target.evidence()
+    assert {fact["field"] for fact in facts} | set(target.unknown) <= words
+    groups = [" ".join(group.split()) for group in file.getvalue().split("\n\n")]
+    for basis, date, source in {(f["basis"], f["date"], f["source"]) for f in facts if f["source"]}:
+        head = f"{basis} {date}" if date else basis
+        fields = {f["field"] for f in facts if (f["basis"], f["date"], f["source"]) == (basis, date, source)}
+        (group,) = [
+            group for group in groups if any(group.startswith(f"{head}: {source} {field} ") for field in fields)
+        ]
+        assert fields <= set(group.split())
 
 
 def test_the_command_takes_a_path() -> None:
