@@ -29,6 +29,9 @@ Progress = Callable[[str], None]
 Calibration = Mapping[str, np.ndarray] | np.ndarray | str | None
 
 
+NOISY_DB = 12.0  # below, the noise of int8 is over a quarter of the signal
+
+
 def silent(_: str) -> None:
     """The progress of somebody who does not want to see it."""
 
@@ -206,6 +209,7 @@ def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Pr
     progress("judging")
     inputs, outputs = save.value_specs(build.graph)
     spread = evaluation.parity(deployed, build.data) if precision == "int8" else None
+    layers = _measured_layers(build, precision)
     conversion = Conversion(
         name=build.spec.name,
         out=out,
@@ -220,8 +224,8 @@ def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Pr
         calibration=_calibration_facts(build, precision, observer),
         accuracy=_accuracy(build, precision),
         parity={"optimised_max_lsb": spread},
-        layers=_measured_layers(build, precision),
-        warnings=build.warnings + _parity_warnings(spread),
+        layers=layers,
+        warnings=build.warnings + _parity_warnings(spread) + _layer_warnings(layers),
     )
     return conversion, evaluation.golden(deployed, build.data)
 
@@ -234,6 +238,22 @@ def _parity_warnings(spread_lsb: float | None) -> tuple[str, ...]:
     return (
         f"the runtime's graph optimisations change int8 outputs by {spread_lsb:.0f} LSB "
         f"({PARITY_TOLERANCE_LSB:.0f} is usual): compare the accuracy on the board",
+    )
+
+
+def _layer_warnings(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """What the int8 form of the layers says against using it."""
+    if layers and not any(layer.quantized for layer in layers):
+        reasons = {layer.reason for layer in layers if layer.reason}
+        return (f"nothing was quantized: every layer stays float ({'; '.join(sorted(reasons)[:3])})",)
+    noisy = [(layer.sqnr_db, layer.name) for layer in layers if layer.sqnr_db is not None and layer.sqnr_db < NOISY_DB]
+    if not noisy:
+        return ()
+    worst = ", ".join(f"{name} {max(db, 0.0):.1f} dB" for db, name in sorted(noisy)[:3])
+    more = f" and {len(noisy) - 3} more" if len(noisy) > 3 else ""
+    return (
+        f"{len(noisy)} layer{'s' if len(noisy) > 1 else ''} under {NOISY_DB:.0f} dB of signal to noise in int8 "
+        f"({worst}{more}): the outputs may be useless; try another observer, more data, or --precision float",
     )
 
 

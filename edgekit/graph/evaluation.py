@@ -19,6 +19,7 @@ from edgekit.artifacts import Golden
 from edgekit.errors import ModelError
 from edgekit.graph.calibration import CalibrationData
 from edgekit.graph.int8_spec import constant
+from edgekit.graph.masks import masks, unmasked
 from edgekit.graph.quant_params import Array
 from edgekit.graph.quantization import DEQUANTIZED
 from edgekit.graph.sessions import ModelSource, judging_session, observing_session, run
@@ -88,6 +89,7 @@ def layer_sqnr(
     """
     exact, rounded = observing_session(float_model), observing_session(qdq_model)
     outputs = _layer_outputs(float_model, qdq_model)
+    masked = {mask.sum_name for mask in masks(float_model)}  # "minus infinity" is no signal
     signal = dict.fromkeys(outputs, 0.0)
     noise = dict.fromkeys(outputs, 0.0)
     wanted = sorted({f for f, _ in outputs.values()})
@@ -98,9 +100,10 @@ def layer_sqnr(
         reference = dict(zip(wanted, run(exact, wanted, data.sample(i)), strict=True))
         stored = dict(zip(got, run(rounded, got, data.sample(i)), strict=True))
         for layer, (f, q) in outputs.items():
-            truth = reference[f].astype(np.float64)
+            counts = unmasked(reference[f]) if f in masked else ...
+            truth = reference[f][counts].astype(np.float64)
             signal[layer] += float(np.square(truth).sum())
-            noise[layer] += float(np.square(truth - stored[q]).sum())
+            noise[layer] += float(np.square(truth - stored[q][counts]).sum())
     return {layer: _decibel(signal[layer], noise[layer]) for layer in outputs}
 
 

@@ -17,6 +17,7 @@ import onnx_ir.passes.common as passes
 
 from edgekit.errors import ModelError
 from edgekit.graph.int8_spec import Rule, constant, rule_of
+from edgekit.graph.masks import masks
 from edgekit.graph.parameters import Plan, finite, plan_parameters
 from edgekit.graph.quant_params import Array, QuantParams, Range, quantize_bias, quantize_weights, weight_scales
 
@@ -54,7 +55,7 @@ def quantize(model: ir.Model, ranges: Mapping[str, Range]) -> Quantized:
             f"the graph has opset {opset}: int8 needs {MIN_OPSET} or newer", hint="export it again, opset 20"
         )
     copy = prepared(model)
-    plan = plan_parameters(copy, ranges)
+    plan = plan_parameters(copy, _with_bounded_masks(copy, ranges))
     layers = tuple(_layer(node, plan) for node in copy.graph)
     _Rewriting(copy.graph, plan).carry_out()
     copy = passes.ShapeInferencePass()(copy).model
@@ -72,6 +73,15 @@ def prepared(model: ir.Model) -> ir.Model:
     for node in list(copy.graph):
         _multiply_by_reciprocal(copy.graph, node)
     return copy
+
+
+def _with_bounded_masks(model: ir.Model, ranges: Mapping[str, Range]) -> Mapping[str, Range]:
+    """The ranges without what masks add to them; the masks of `model` are replaced by ones that int8 can hold."""
+    changed = dict(ranges)
+    for mask in list(masks(model)):
+        numbers, changed[mask.sum_name] = mask.bounded(ranges[mask.value.name or ""], ranges[mask.sum_name])
+        mask.node.replace_input_with(mask.position, _initializer(model.graph, f"{mask.node.name}_mask_bounded", numbers))
+    return changed
 
 
 def _multiply_by_reciprocal(graph: ir.Graph, node: ir.Node) -> None:
