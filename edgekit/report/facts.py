@@ -12,6 +12,7 @@ from edgekit.report.words import (
     clean,
     count,
     duration,
+    is_share,
     number,
     plural,
     score,
@@ -25,6 +26,10 @@ from edgekit.report.words import (
 GOOD, WARN, BAD, PLAIN = "good", "warn", "bad", "plain"  # moods
 WEAK_DB, BAD_DB = 20.0, 10.0  # below: noise is a tenth, a third of the signal's amplitude
 EMULATED = "emulated: correctness, not speed"
+THIS_MACHINE = "this machine"  # how a document names the device of --host local
+SMALL_MODEL_BYTES = 20 << 10  # below: what int8 adds to a graph may weigh more than what it saves
+# what a judge is called in a document → in words
+_JUDGE_WORDS = {"CPU, x64quantprecision=1": "exact int8 on this CPU"}
 _MOODS = {"FITS": GOOD, "UNSURE": WARN, "DOES NOT FIT": BAD}
 
 
@@ -72,17 +77,29 @@ def accuracy_fact(document: Document) -> Fact:
     float32, int8 = number(accuracy.get("float")), number(accuracy.get("int8"))
     if float32 is None and int8 is None:
         return Fact("accuracy", UNKNOWN, clean(accuracy.get("reason") or ""), WARN)
-    judge = f"judged by {clean(accuracy.get('evaluated_with') or UNKNOWN)}"
+    judge = f"judged by {_judge(accuracy)}"
     if float32 is None or int8 is None:
         which, value = ("float", float32) if int8 is None else ("int8", int8)
         return Fact("accuracy", f"{which} {score(value)}", judge)
     lost = float32 - int8
     mood = GOOD if lost <= 0.01 * abs(float32) else WARN if lost <= 0.05 * abs(float32) else BAD
-    return Fact("accuracy", f"float {score(float32)} → int8 {score(int8)}", f"{_change(float32, int8)}; {judge}", mood)
+    return Fact(
+        "accuracy",
+        f"float {score(float32, int8)} → int8 {score(int8, float32)}",
+        f"{_change(float32, int8)}; {judge}",
+        mood,
+    )
+
+
+def _judge(accuracy: Document) -> str:
+    name = clean(accuracy.get("evaluated_with") or UNKNOWN)
+    for jargon, words in _JUDGE_WORDS.items():
+        name = name.replace(jargon, words)
+    return name
 
 
 def _change(float32: float, int8: float) -> str:
-    if 0 <= float32 <= 1 and 0 <= int8 <= 1:
+    if is_share(float32) and is_share(int8):
         return f"{(int8 - float32) * 100:+.2f} points".replace("-", "−")
     return f"{int8 - float32:+.3g}".replace("-", "−")
 
@@ -92,9 +109,16 @@ def bytes_fact(document: Document) -> Fact:
     int8, float32 = number(sizes.get("onnx")), number(sizes.get("float_onnx"))
     if int8 is None:
         return Fact("size", f"float {size(float32)}")
-    if not float32:
+    if not float32 or float32 < 0:
         return Fact("size", f"int8 {size(int8)}")
-    return Fact("size", f"float {size(float32)} → int8 {size(int8)}", f"{times(float32 / max(int8, 1))} smaller")
+    return Fact("size", f"float {size(float32)} → int8 {size(int8)}", _shrinking(float32, int8))
+
+
+def _shrinking(float32: float, int8: float) -> str:
+    if int8 <= float32:
+        return f"{times(float32 / max(int8, 1))} smaller"
+    why = " (small models: Q/DQ nodes weigh more than the weights)" if float32 < SMALL_MODEL_BYTES else ""
+    return f"{times(int8 / float32)} larger{why}"
 
 
 def _calibration_fact(calibration: Document) -> Fact:
@@ -110,8 +134,12 @@ def _calibration_fact(calibration: Document) -> Fact:
 def _parity_fact(document: Document) -> Fact:
     lsb = number(part(document, "parity").get("optimised_max_lsb"))
     if lsb is None:
-        return Fact("parity", "")
-    return Fact("parity", f"{lsb:.3g} LSB", "optimised against plain run of the same file", GOOD if lsb <= 4 else WARN)
+        return Fact("outputs", "")
+    with_and_without = "with and without the runtime's optimisations"
+    if lsb == 0:
+        return Fact("outputs", f"same {with_and_without}", mood=GOOD)
+    words = f"differ by {lsb:.3g} LSB (steps of int8)"
+    return Fact("outputs", words, with_and_without, GOOD if lsb <= 4 else WARN)
 
 
 def _layers_fact(document: Document) -> Fact:
@@ -186,7 +214,9 @@ def verdict_fact(target: Document) -> Fact:
 
 def _estimate(target: Document) -> str:
     latency_s = number(target.get("latency_s"))
-    return "measure it: edgekit bench" if latency_s is None else duration(latency_s)
+    if latency_s is None:
+        return UNKNOWN if target.get("kind") == "mcu" else "measure it: edgekit bench"  # bench runs on Linux only
+    return duration(latency_s)
 
 
 def _bounds(document: Document, name: str) -> str:
@@ -211,10 +241,20 @@ def device_name(document: Document) -> str:
     return f"{name} (emulated)" if document.get("emulated") else name
 
 
+def local_facts(document: Document) -> list[Fact]:
+    """That a deploy or a benchmark with --host local says nothing about its target; nothing for any other device."""
+    target = clean(document.get("target"), 60)
+    if document.get("device") != THIS_MACHINE or target in ("local", THIS_MACHINE):
+        return []
+    warning = f"{THIS_MACHINE}, no {target} was emulated"
+    return [Fact("device", warning, f"the figures are {THIS_MACHINE}'s, not those of {target}", WARN)]
+
+
 def deployment_facts(document: Document) -> list[Fact]:
     previous = document.get("previous")
     done = "active" if document.get("activated") else "planned only: nothing was sent"
     facts = [
+        *local_facts(document),
         Fact("release", _id(document.get("release")), done, GOOD if document.get("activated") else WARN),
         Fact("before it", _id(previous) if previous else "nothing"),
         sent_fact(document),
@@ -226,8 +266,15 @@ def deployment_facts(document: Document) -> list[Fact]:
 
 
 def sent_fact(document: Document) -> Fact:
-    files = f"{whole(document.get('blobs_sent'))} of {whole(document.get('blobs_total'))} files"
-    return Fact("sent", f"{files}, {size(document.get('bytes_sent'))}", "as transferred, the rest was there already")
+    sent, total = number(document.get("blobs_sent")), number(document.get("blobs_total"))
+    value = f"{whole(sent)} of {whole(total)} files, {size(document.get('bytes_sent'))}"
+    label, measure, tense = _SENT if document.get("activated") else _WOULD_SEND
+    rest = f", the rest {tense} there already" if sent is not None and total is not None and sent < total else ""
+    return Fact(label, value, measure + rest)
+
+
+_SENT = "sent", "as transferred", "was"
+_WOULD_SEND = "would send", "before compression", "is"
 
 
 def _id(release: object) -> str:
@@ -240,7 +287,7 @@ def golden_fact(document: Document) -> Fact:
     error, tolerance = number(golden.get("max_abs_error")), number(golden.get("tolerance"))
     if not golden.get("checked") or error is None:
         return Fact("outputs", "not checked", "no golden data in the release", WARN)
-    bound = f"largest difference {small(error)}, allowed {small(tolerance)}"
+    bound = f"largest difference {small(error)}, {_allowed(tolerance)}"
     if tolerance is None:
         return Fact("outputs", "finite", f"{bound}: the model has no tolerance", WARN)
     if error <= tolerance:
@@ -248,11 +295,18 @@ def golden_fact(document: Document) -> Fact:
     return Fact("outputs", "WRONG on the board", bound, BAD)
 
 
+def _allowed(tolerance: float | None) -> str:
+    if tolerance is None:
+        return f"allowed {UNKNOWN}"
+    return f"allowed {small(tolerance)} (a few steps of int8, or rounding of float)"
+
+
 def benchmark_facts(document: Document) -> list[Fact]:
     runtime, board = part(document, "runtime"), part(document, "board")
     threads = number(board.get("threads"))
     with_threads = f"{clean(runtime.get('name'))} {clean(runtime.get('version'))}"
     return [
+        *local_facts(document),
         trust_fact(document),
         golden_fact(document),
         *timing_facts(document),
@@ -280,7 +334,7 @@ def timing_facts(document: Document) -> list[Fact]:
     ]
     facts = [
         Fact("latency p50", duration(document.get("p50_s")), ", ".join(spread)),
-        Fact("windows p50", duration(document.get("median_of_windows_s")), f"median of them; {_runs(document)}"),
+        Fact("over the run", duration(document.get("median_of_windows_s")), f"{_windows(document)}; {_runs(document)}"),
         Fact("load", duration(document.get("load_s")), f"first run {duration(document.get('first_s'))}"),
     ]
     return [_meaningless(fact) for fact in facts] if document.get("emulated") else facts
@@ -293,6 +347,11 @@ def _resident(document: Document) -> Fact:
 
 def _meaningless(fact: Fact) -> Fact:
     return replace(fact, value=f"({fact.value})", detail=f"meaningless: emulated; {fact.detail}", mood=WARN)
+
+
+def _windows(document: Document) -> str:
+    parts = len(rows(document, "windows"))
+    return f"typical of its {plural(parts, 'part')}" if parts > 1 else "typical of its parts"
 
 
 def _runs(document: Document) -> str:
@@ -312,7 +371,9 @@ def summary_facts(documents: Mapping[str, Document]) -> list[Fact]:
         facts += [Fact("release", _id(first.get("release")), f"on {device_name(first)}"), _effort("deployed", first)]
     if second:
         facts.append(_effort("deployed again", second, first))
-    if measured := benchmark_of(documents):
+    measured = benchmark_of(documents)
+    facts += (local_facts(first) if first else []) or local_facts(measured)
+    if measured:
         facts += [golden_fact(measured), _speed(measured)]
     if status := documents.get("status"):
         facts.append(_stored(status))
@@ -333,7 +394,7 @@ def _fits(target: Document) -> Fact:
 
 def _effort(label: str, document: Document, first: Document | None = None) -> Fact:
     if not document.get("activated"):
-        return Fact(label, "planned only", "nothing was sent", WARN)
+        return Fact(label, "planned only", f"would send {sent_fact(document).value}", WARN)
     sent = f"{whole(document.get('blobs_sent'))} files, {size(document.get('bytes_sent'))}"
     value = f"{sent} in {duration(document.get('seconds'))}"
     took, before = number(document.get("seconds")), number(first.get("seconds")) if first else None

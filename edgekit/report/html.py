@@ -70,6 +70,7 @@ def _banners(documents: Mapping[str, Document]) -> list[Markup]:
     found: list[tuple[str, Fact]] = []
     measured = say.benchmark_of(documents)
     if measured:
+        found += [("Device", fact) for fact in say.local_facts(measured)]
         found += [("Outputs", say.golden_fact(measured)), ("Benchmark", say.trust_fact(measured))]
     for target in rows(documents.get("profile", {}), "targets"):
         found.append((clean(target.get("target")), say.verdict_fact(target)))

@@ -25,8 +25,8 @@ Columns = Sequence[tuple[str, str]]
 def conversion(document: Document) -> Markup:
     accuracy, sizes = part(document, "accuracy"), part(document, "bytes")
     plots = [
-        _versus("Accuracy", accuracy.get("float"), accuracy.get("int8"), score),
-        _versus("Size of the file", sizes.get("float_onnx"), sizes.get("onnx"), size),
+        _versus("Accuracy", accuracy.get("float"), accuracy.get("int8"), score, full=1.0),
+        _versus("Size of the file", sizes.get("float_onnx"), sizes.get("onnx"), lambda value, _: size(value)),
     ]
     parts = [element("div", *plots, class_="pair"), _facts(say.conversion_facts(document))]
     warnings = [element("li", clean(warning, 500)) for warning in texts(document, "warnings")]
@@ -36,15 +36,16 @@ def conversion(document: Document) -> Markup:
     return _section(title, *parts)
 
 
-def _versus(title: str, float32: Any, int8: Any, words: Callable[[Any], str]) -> Markup:
-    """Two bars to one scale; a share is drawn against 1."""
+def _versus(title: str, float32: Any, int8: Any, words: Callable[[Any, Any], str], full: float = 0.0) -> Markup:
+    """Two bars to one scale, at least `full`. words: of a value and of the one beside it."""
     values = {"float": number(float32), "int8": number(int8)}
+    shown = {"float": words(values["float"], values["int8"]), "int8": words(values["int8"], values["float"])}
     known = {name: value for name, value in values.items() if value is not None}
     if not known:
         return NOTHING
-    full = max([*known.values(), 1.0 if words is score else 0.0]) or 1.0
+    full = max(*known.values(), full) or 1.0
     lines = [
-        (name, bar(value / full, f"{name}: {words(value)}", "faint" if name == "float" else PLAIN), words(value))
+        (name, bar(value / full, f"{name}: {shown[name]}", "faint" if name == "float" else PLAIN), shown[name])
         for name, value in known.items()
     ]
     return element("div", element("h3", title), _table((("", "name"), ("", "plot"), ("", "figure")), lines))

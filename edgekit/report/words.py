@@ -8,6 +8,7 @@ import unicodedata
 from typing import Any
 
 UNKNOWN = "unknown"
+NOTHING_LEFT = 1e-12  # a figure below it is what rounding leaves of 0, even of float64
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})  # controls, direction overrides, surrogates, separators
 
 
@@ -74,12 +75,22 @@ def whole(value: Any) -> str:
     return UNKNOWN if amount is None else f"{amount:.0f}"
 
 
-def score(value: Any) -> str:
-    """A figure of evaluate(): a share from 0 to 1 in percent, anything else as it is."""
+def score(value: Any, beside: Any = None) -> str:
+    """A figure of evaluate(): a share from 0 to 1 in percent, anything else as it is, four figures.
+
+    beside: the figure it is compared with; where that is no share, `value` is none either.
+    """
     figure = number(value)
     if figure is None:
         return UNKNOWN
-    return f"{figure * 100:.2f} %" if 0 <= figure <= 1 else f"{figure:.4g}"
+    if is_share(value) and (beside is None or is_share(beside)):
+        return f"{figure * 100:.2f} %"
+    return "0" if abs(figure) < NOTHING_LEFT else f"{figure:.4g}"
+
+
+def is_share(value: Any) -> bool:
+    figure = number(value)
+    return figure is not None and 0 <= figure <= 1
 
 
 def small(value: Any) -> str:

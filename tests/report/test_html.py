@@ -172,6 +172,11 @@ def test_what_went_wrong_has_a_banner(documents: Documents, change: dict[str, An
     assert banner in html_report(documents)
 
 
+def test_figures_of_this_machine_have_a_banner(documents: Documents) -> None:
+    documents["bench"]["device"] = "this machine"
+    assert '<div class="banner warn" role="note"><strong>Device – this machine, no rpi4 was' in html_report(documents)
+
+
 def test_a_model_that_does_not_fit_has_a_banner_and_a_line(documents: Documents) -> None:
     target = documents["profile"]["targets"][0]
     assert 'class="level"' not in html_report(documents), "what is available lies far above the columns"

@@ -12,6 +12,7 @@ from report_documents import ANYTHING, places, replaced
 from rich.cells import cell_len
 from rich.console import Console
 
+from edgekit.device.local import LocalDevice
 from edgekit.report import tables
 
 TABLES: dict[str, Callable[..., None]] = {
@@ -93,9 +94,84 @@ def test_profile_shows_all_layers_only_when_asked(documents: dict[str, Any]) -> 
 def test_deploy_says_what_went_over_the_wire_or_that_nothing_did(documents: dict[str, Any]) -> None:
     text = flat(render(tables.deployment_table, documents["deploy"]))
     assert "196 of 196 files, 24.5 MiB" in text and "COMMIT 680 ms send 192 small files" in text and "a" * 12 in text
+    assert "there already" not in text
+    documents["deploy"] |= {"blobs_sent": 3}
+    assert "3 of 196 files, 24.5 MiB as transferred, the rest was there already" in flat(
+        render(tables.deployment_table, documents["deploy"])
+    )
     documents["deploy"] |= {"activated": False, "benchmark": documents["bench"]}
     planned = flat(render(tables.deployment_table, documents["deploy"]))
     assert "planned only: nothing was sent" in planned and "latency p50" in planned
+    assert "would send 3 of 196 files, 24.5 MiB before compression, the rest is there already" in planned
+    assert "planned only would send 3 of 196 files" in flat(render(tables.summary_table, documents))
+
+
+@pytest.mark.parametrize(
+    ("float32", "int8", "words"),
+    [
+        (208_000, 72_500, "2.87× smaller"),
+        (10_000, 58_000, "5.80× larger (small models: Q/DQ nodes weigh more than the weights)"),
+        (100_000, 104_000, "1.04× larger"),
+    ],
+)
+def test_a_size_is_compared_in_the_direction_it_went(
+    documents: dict[str, Any], float32: int, int8: int, words: str
+) -> None:
+    documents["convert"]["bytes"] = {"float_onnx": float32, "onnx": int8}
+    text = flat(render(tables.conversion_table, documents["convert"], 160))
+    assert words in text and ("small models" in text) == ("small models" in words)
+
+
+@pytest.mark.parametrize(
+    ("float32", "int8", "words"),
+    [
+        (-1.146e-16, 0.5, "float 0 → int8 0.5 "),
+        (-0.0123456, -0.02, "float -0.01235 → int8 -0.02 "),
+        (12.34567, 12.4, "float 12.35 → int8 12.4 "),
+        (0.5, 1.0, "float 50.00 % → int8 100.00 % +50.00 points"),
+    ],
+)
+def test_only_a_share_is_a_percentage(documents: dict[str, Any], float32: float, int8: float, words: str) -> None:
+    documents["convert"]["accuracy"] |= {"float": float32, "int8": int8}
+    text = flat(render(tables.conversion_table, documents["convert"], 160))
+    assert words in text and ("%" in text) == ("%" in words)
+
+
+def test_the_conversion_has_no_jargon(documents: dict[str, Any]) -> None:
+    convert = documents["convert"]
+    convert["accuracy"]["evaluated_with"] = "onnxruntime 1.32.0, CPU, x64quantprecision=1"
+    convert["parity"] = {"optimised_max_lsb": 0.0}
+    text = flat(render(tables.conversion_table, convert, 160))
+    assert "judged by onnxruntime 1.32.0, exact int8 on this CPU" in text and "x64" not in text
+    assert "outputs same with and without the runtime's optimisations" in text and "LSB" not in text
+    convert["parity"] = {"optimised_max_lsb": 2.0}
+    text = flat(render(tables.conversion_table, convert, 160))
+    assert "outputs differ by 2 LSB (steps of int8) with and without the runtime's optimisations" in text
+
+
+def test_latency_of_a_microcontroller_is_not_sent_to_bench(documents: dict[str, Any]) -> None:
+    target = documents["profile"]["targets"][0]
+    assert "latency measure it: edgekit bench" in flat(render(tables.profile_table, documents["profile"]))
+    target["kind"] = "mcu"
+    assert "latency unknown" in flat(render(tables.profile_table, documents["profile"]))
+
+
+LOCAL = "device this machine, no rpi4 was emulated"
+
+
+@pytest.mark.parametrize("name", ["deploy", "bench", "summary"])
+def test_this_machine_is_never_taken_for_the_target(documents: dict[str, Any], name: str) -> None:
+    def shown() -> str:
+        table = tables.summary_table if name == "summary" else TABLES[name]
+        return flat(render(table, documents if name == "summary" else documents[name], 120))
+
+    assert "no rpi4" not in shown()
+    for document in ("deploy", "redeploy", "bench"):
+        documents[document]["device"] = LocalDevice.label
+    assert shown().count(LOCAL) == 1
+    for document in ("deploy", "redeploy", "bench"):
+        documents[document]["target"] = "local"
+    assert "was emulated" not in shown()
 
 
 def test_a_trusted_benchmark(documents: dict[str, Any]) -> None:
