@@ -14,6 +14,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from edgekit.errors import ModelError
+from edgekit.graph.int8_spec import constant
 from edgekit.graph.shapes import infer_shapes, sizes
 
 ROUNDS = 8  # each brings shapes that the next one needs; three are the most that was seen
@@ -61,8 +62,8 @@ def value_names(graph: ir.Graph) -> set[str]:
 def is_random(node: ir.Node) -> bool:
     """Whether a node answers differently each time: random operators, and Dropout in training mode."""
     training = node.inputs[2] if node.op_type == "Dropout" and len(node.inputs) > 2 else None
-    known = None if training is None else training.const_value
-    switched_on = training is not None and (known is None or bool(known.numpy().any()))
+    known = constant(training)
+    switched_on = training is not None and (known is None or bool(known.any()))
     return node.op_type in RANDOM_OPS or switched_on
 
 

@@ -80,7 +80,7 @@ def _with_bounded_masks(model: ir.Model, ranges: Mapping[str, Range]) -> Mapping
     changed = dict(ranges)
     for mask in list(masks(model)):
         numbers, changed[mask.sum_name] = mask.bounded(ranges[mask.value.name or ""], ranges[mask.sum_name])
-        mask.node.replace_input_with(mask.position, _initializer(model.graph, f"{mask.node.name}_mask_bounded", numbers))
+        mask.node.replace_input_with(mask.position, _initializer(model.graph, f"{mask.node.name}_bounded", numbers))
     return changed
 
 

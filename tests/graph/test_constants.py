@@ -13,7 +13,7 @@ from int8_nets import Net
 from onnx import helper, numpy_helper
 from test_simplify import assert_same, graph_of, ops, simplified
 
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph import load
 from edgekit.graph.constants import GROWTH, SMALL_BYTES
 from edgekit.graph.save import to_bytes
@@ -137,20 +137,24 @@ RANDOM = {
 
 
 @pytest.mark.parametrize("name", RANDOM)
-def test_random_operators_stay(name: str) -> None:
+def test_random_operators_on_constants_are_refused_not_folded(name: str) -> None:
     net = Net()
     x = net.input("x", 1, 4)
     noise = RANDOM[name](net, net.constant(floats(1, 4, value=0.5)))
-    assert name in ops(simplify(graph_of(net, net.op("Add", x, noise))))
+    with pytest.raises(UnsupportedError, match=rf"draw random numbers: .*\({name}\)"):
+        simplify(graph_of(net, net.op("Add", x, noise)))
 
 
 def test_dropout_in_training_mode_is_no_identity() -> None:
     net = Net()
     training = net.op("Dropout", net.input("x", 1, 4), "", net.constant(np.array(True)))
-    assert "Dropout" in ops(simplify(graph_of(net, net.op("Relu", training))))
+    with pytest.raises(UnsupportedError, match=r"draw random numbers: .*\(Dropout\)"):
+        simplify(graph_of(net, net.op("Relu", training)))
     net = Net()
-    inference = net.op("Dropout", net.input("x", 1, 4), "", net.constant(np.array(False)))
-    assert ops(simplified(graph_of(net, net.op("Relu", inference)))) == ["Relu"]
+    off = net.op("Constant", value=numpy_helper.from_array(np.array(False)))
+    model = graph_of(net, net.op("Relu", net.op("Dropout", net.input("x", 1, 4), "", off)))
+    assert "Dropout" in ops(check_quantized(model))
+    assert ops(simplified(model)) == ["Relu"]
 
 
 # --- numbers that are none
