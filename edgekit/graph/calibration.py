@@ -85,7 +85,7 @@ def calibration_data(
     if problems:
         raise ModelError("; ".join(problems), hint=HOW_TO_CALIBRATE)
     _check_counts(arrays)
-    return CalibrationData(arrays, "data", tuple(_warnings(arrays)))
+    return CalibrationData(arrays, "data", (*_integers(by_name, inputs), *_warnings(arrays)))
 
 
 def load_npz(path: str | Path) -> Mapping[str, Array]:
@@ -275,6 +275,14 @@ def _check_counts(arrays: Mapping[str, Array]) -> None:
     if len(set(counts.values())) > 1:
         got = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise ModelError(f"calibration arrays have different numbers of samples ({got})", hint=HOW_TO_CALIBRATE)
+
+
+def _integers(given: Mapping[str, Array], inputs: Sequence[ValueSpec]) -> Iterator[str]:
+    """Pixels that were never scaled: on the board the runtime refuses integers for a float input."""
+    for spec in inputs:
+        dtype = given[spec.name].dtype
+        if dtype.kind in "iu" and np.dtype(spec.dtype).kind == "f":
+            yield f'calibration of "{spec.name}" is {dtype}, the input {spec.dtype}: does the app scale it (/ 255)?'
 
 
 def _warnings(arrays: Mapping[str, Array]) -> Iterator[str]:

@@ -51,6 +51,13 @@ def test_types_that_cast(dtype):
     np.testing.assert_allclose(array, good().astype(dtype).astype(np.float32))
 
 
+def test_integers_for_a_float_input_are_a_warning():
+    (warning,) = calibration_data((good() * 9).astype("uint8"), [X]).warnings
+    assert all(word in warning for word in ('"x"', "uint8", "float32", "/ 255"))
+    integers = calibration_data({"x": good(), "n": np.zeros((40, 1), np.int32)}, TWO)
+    assert integers.warnings == ()
+
+
 def test_no_data_says_how_to_give_it():
     with pytest.raises(ModelError) as e:
         calibration_data(None, [X])
