@@ -154,6 +154,9 @@ def write_build(conversion: Conversion, int8: bytes | None, float_: bytes | None
 def read_model_json(build: Path) -> dict[str, Any]:
     """model.json of a build folder; ModelError when it is not one."""
     path = build / MODEL_JSON
+    if build.is_file():
+        hint = f"edgekit convert {build} --out build"
+        raise ModelError(f"{build} is a file, not a build folder", hint=hint)
     if not path.is_file():
         hint = f"edgekit convert MODEL --out {build}"
         raise ModelError(f"{build} is no build folder: it has no {MODEL_JSON}", hint=hint)

@@ -62,4 +62,4 @@ def test_table_names_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     done = run(HOME=str(tmp_path), SSH_AUTH_SOCK="", EDGEKIT_CACHE=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "missing  ssh keys" in done.stdout
-    assert "ssh keys: ssh-keygen -t ed25519 && ssh-copy-id pi@BOARD" in done.stdout
+    assert "ssh keys: only for a real board: ssh-keygen -t ed25519 && ssh-copy-id pi@BOARD" in done.stdout

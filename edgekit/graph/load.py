@@ -39,6 +39,9 @@ def load_onnx(path: Path, *, cap_bytes: int = CAP_BYTES) -> bytes:
         raise ModelError(f"{path} is no file", hint="name an .onnx file")
     if size > cap_bytes:
         raise ModelError(f"{path} has {size} bytes; {cap_bytes} are allowed", hint="is this the right file?")
+    if path.suffix == ".py":
+        hint = f"convert it first: edgekit convert {path} --out build; then name the folder build"
+        raise ModelError(f"{path} is a model file, not an .onnx file", hint=hint)
     digest = _look_in_child(path, cap_bytes)
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:

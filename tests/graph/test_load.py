@@ -348,6 +348,13 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             load.load_onnx(path)
 
 
+def test_a_model_file_is_to_be_converted_first(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("")
+    with pytest.raises(ModelError, match="is a model file") as caught:
+        load.load_onnx(tmp_path / "model.py")
+    assert "edgekit convert" in caught.value.hint
+
+
 # --- the child process
 
 
