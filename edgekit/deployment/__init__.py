@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgekit.deployment.apply import Deployment, apply, planned, usage_line
 from edgekit.deployment.benchmark import Benchmark, BenchOptions, run_benchmark
 from edgekit.deployment.plan import Needs, Options, Plan, Step, check_board, plan
-from edgekit.deployment.probe import BoardPython, Facts, board_python, only_app, probe
+from edgekit.deployment.probe import BoardPython, Facts, board_python, check_root, only_app, probe
 from edgekit.deployment.status import Status, read_status
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "apply",
     "board_python",
     "check_board",
+    "check_root",
     "only_app",
     "plan",
     "planned",

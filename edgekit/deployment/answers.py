@@ -72,7 +72,7 @@ def failure(result: Result, device: Device, doing: str) -> EdgekitError:
     detail = reason or text or f"exit code {result.returncode}"
     if reason and before:
         detail = f"{reason} ({before.strip()[-300:]})"
-    return error(f"{doing} on {device.label} failed: {detail}", hint=_HINTS.get(error, ""))
+    return error(f"{doing} on {device.label} failed: {detail}", hint=_HINTS.get(error) or _hint(reason))
 
 
 def _full(device: Device, doing: str, text: str) -> DeviceError:
@@ -87,6 +87,18 @@ _HINTS: dict[type[EdgekitError], str] = {
     ConnectionFailed: "deploy again: what arrived is kept and not sent a second time",
     IntegrityError: "deploy again; if it happens every time, check the storage of the device",
 }
+
+# part of a reason that `die` gives → what to do
+_HINT_OF_REASON = {
+    " is in the way: ": "move it away on the device, then deploy again",
+    " newer edgekit ": "update edgekit on this machine",
+    " is deployed here": "run edgekit deploy first",
+    "cannot ": "see on the device who owns that folder and whether the login may write there",
+}
+
+
+def _hint(reason: str) -> str:
+    return next((hint for part, hint in _HINT_OF_REASON.items() if part in reason), "")
 
 
 def died(status: int, result: Result, what: str) -> EdgekitError:

@@ -17,6 +17,7 @@ PROBE = script("probe")
 ANSWER_CAP_BYTES = 4 << 20
 DEADLINE_S = 120.0
 MAX_LINES = 40_000
+ROOT_CHARS = 1024
 
 _SHA = re.compile(r"[0-9a-f]{64}")
 _RELEASE_LINK = re.compile(r"releases/([0-9a-f]{64})")
@@ -62,6 +63,7 @@ class Facts:
     libc          ("glibc", (2, 36)), or ("musl", None)
     capabilities  what was tried on the file system of `root`, by name: hard_link, exec, flock, ...
     blobs         sha256 of what its store holds; `parts`: bytes that arrived of cut transfers
+    ignored       folders among its apps and releases whose names are not edgekit's
     """
 
     arch: str
@@ -86,17 +88,41 @@ class Facts:
     apps: tuple[AppState, ...] = ()
     blobs: frozenset[str] = frozenset()
     parts: Mapping[str, int] = field(default_factory=dict)
+    ignored: int = 0
 
     def app(self, name: str) -> AppState:
         """The state of one app; empty when the device has nothing of it."""
         return next((a for a in self.apps if a.name == name), AppState(name, None, None))
 
 
+def check_root(root: str) -> None:
+    """Refuse a folder for the store that shells, tools or PYTHONPATH read in another way than meant; "" is the default.
+
+    Raises UsageError.
+    """
+    problems = []
+    if root and not root.startswith("/"):
+        problems.append("does not begin with /")
+    if not root.isprintable():
+        problems.append("has control characters")
+    if ":" in root:
+        problems.append('has a ":", which PYTHONPATH cannot hold')
+    if len(root) > ROOT_CHARS:
+        problems.append(f"has {len(root)} characters, allowed are {ROOT_CHARS}")
+    if problems:
+        name = root if len(root) <= 80 else f"{root[:80]}..."
+        raise UsageError(
+            f"root {name!r} {' and '.join(problems)}",
+            hint="give an absolute folder on the board, such as /opt/edgekit, or leave it out for ~/.edgekit",
+        )
+
+
 def probe(device: Device, *, root: str = "", write: bool = True) -> Facts:
     """Ask `device` what it is. With write=False nothing is tried on its file system, and sizes are asked instead.
 
-    Raises DeviceError when the answer is not one, ConnectionFailed when none comes.
+    Raises UsageError for a bad `root`, DeviceError when the answer is not one, ConnectionFailed when none comes.
     """
+    check_root(root)
     nonce = new_nonce()
     result = device.run(
         PROBE, root, nonce, "try" if write else "look", deadline_s=DEADLINE_S, cap_bytes=ANSWER_CAP_BYTES
@@ -162,6 +188,7 @@ def parse(text: str, label: str) -> Facts:
         apps=_apps(answer),
         blobs=frozenset(answer.shas("blob", "blobs/")),
         parts=answer.parts(),
+        ignored=answer.number("ignored") or 0,
     )
     answer.raise_problems()
     return facts

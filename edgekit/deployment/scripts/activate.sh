@@ -7,9 +7,12 @@ folder=$root/apps/$app
 release=$folder/releases/$id
 cd "$release" || die 107 "the release is not there"
 if [ "$hash" = hash ]; then
-    [ "$(sha256sum <manifest | cut -c 1-64)" = "$id" ] || die 108 "the manifest is damaged"
-    check_files manifest || die 108 "files of the release are damaged"
+    # The hash of the manifest is the id of the release: as a "bad" line it has the whole release put together again.
+    [ "$(sha256sum <manifest | cut -c 1-64)" = "$id" ] || { echo "bad $id" && die 108 "the manifest is damaged"; }
+    check_files manifest >"$root/tmp/bad.$$" || drop_bad
+    rm -f -- "$root/tmp/bad.$$"
 fi
+only_link "$folder/current" "$folder/previous"
 log=$root/tmp/selftest.$$
 trap 'rm -f -- "$log" "$log.json"; [ ! -d "$root/lock.d" ] || rm -rf -- "$root/lock.d"' EXIT
 [ "$hash" = hash ] || rm -rf -- "$root/pycache" # of older releases
@@ -26,7 +29,8 @@ fi
 old=$(readlink "$folder/current")
 if [ "$old" != "releases/$id" ]; then
     cd "$folder" || die 107 "cannot enter $folder"
-    if [ -n "$old" ]; then
+    rm -f -- .current.* .previous.* # of killed deploys
+    if [ -d "$folder/$old" ] && [ -n "$old" ]; then
         ln -s "$old" ".previous.$$" && mv -T -- ".previous.$$" previous || die 107 "cannot write to $folder"
     fi
     ln -s "releases/$id" ".current.$$" && sync_paths . && mv -T -- ".current.$$" current || die 107 "cannot write to $folder"

@@ -3,7 +3,7 @@
 nonce=$1 app=$2 python=$3 limit_s=$4
 shift 4
 release=$(cd "$root/apps/$app/current" 2>/dev/null && pwd -P) || die 107 "nothing of \"$app\" is deployed here"
-out=$(mktemp -d "$root/tmp/bench.XXXXXX") || die 107 "cannot write to $root/tmp"
+out=$(mktemp -d "$root/tmp/bench.$$.XXXXXX") || die 107 "cannot write to $root/tmp"
 trap 'rm -rf -- "$out"' EXIT
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
 room_kib=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo 2>/dev/null)

@@ -7,7 +7,10 @@ take_lock "$owner"
 releases=$root/apps/$app/releases
 new=$releases/.new-$id
 clean() {
-    cd "$root" && rm -rf -- stage && remove_tree "$new"
+    cd "$root" && rm -rf -- stage
+    for left in "$releases"/.new-*; do # also of killed deploys
+        remove_tree "$left"
+    done
 }
 clean
 mkdir -p -- "$root/stage" "$new" || die 107 "cannot write to $root"
@@ -27,23 +30,18 @@ if ! printf '%s  manifest\n' "$id" | sha256sum -c >/dev/null 2>&1; then
     die 105 "the release did not arrive whole"
 fi
 check_files manifest >"$root/tmp/bad.$$" || {
-    while read -r _ sha; do
-        rm -f -- "$root/blobs/$sha"
-        echo "bad $sha"
-    done <"$root/tmp/bad.$$"
-    rm -f -- "$root/tmp/bad.$$"
     clean
-    die 108 "files of the release are damaged"
+    drop_bad
 }
 rm -f -- "$root/tmp/bad.$$"
 find "$root/stage" "$new/manifest" -type f -exec chmod a-w {} + &&
     find "$new" -type d -exec chmod a-w {} +
 sync -f . 2>/dev/null || sync
-for blob in "$root"/stage/*; do
-    [ -f "$blob" ] && ! [ -e "$root/blobs/${blob##*/}" ] && set -- "$@" "$blob"
+for blob in "$root"/stage/*; do # hashed just now, so each replaces what was there
+    [ -f "$blob" ] && set -- "$@" "$blob"
 done
 shift 4
-[ $# -eq 0 ] || mv -- "$@" "$root/blobs/" || die 107 "cannot write to $root/blobs"
+[ $# -eq 0 ] || mv -f -- "$@" "$root/blobs/" || die 107 "cannot write to $root/blobs"
 rm -rf -- "$root/stage"
 sync_paths "$root/blobs"
 if [ -d "$releases/$id" ]; then # repair of a release whose files were damaged: each by a rename

@@ -16,6 +16,20 @@ die() {
     exit "$code"
 }
 
+# only_file PATH...: what edgekit writes as a file must not be anything else; only_link: the same for symbolic links.
+only_file() {
+    for path in "$@"; do
+        [ -L "$path" ] || { [ -e "$path" ] && [ ! -f "$path" ]; } && die 107 "$path is in the way: it must be a file or not there"
+    done
+    return 0
+}
+only_link() {
+    for path in "$@"; do
+        [ ! -L "$path" ] && [ -e "$path" ] && die 107 "$path is in the way: it must be a symbolic link or not there"
+    done
+    return 0
+}
+
 # Only coreutils knows `sync FILE`; elsewhere everything is synced.
 sync_paths() { sync -- "$@" 2>/dev/null || sync; }
 
@@ -28,9 +42,14 @@ remove_tree() {
 
 open_store() {
     mkdir -p -- "$root/blobs" "$root/tmp" "$root/apps" || die 107 "cannot create $root"
-    [ -e "$root/format" ] || { echo 1 >"$root/format.new" && mv -- "$root/format.new" "$root/format"; } ||
-        die 107 "cannot write to $root"
-    [ "$(head -c 16 "$root/format")" = 1 ] || die 107 "$root was written by a newer edgekit (format $(head -c 16 "$root/format"))"
+    only_file "$root/format" "$root/lock"
+    format=$(head -c 16 "$root/format" 2>/dev/null | tr -d '\000')
+    if [ -z "$format" ]; then # new, or the power failed while it was written
+        echo 1 >"$root/format.new" && sync_paths "$root/format.new" && mv -T -- "$root/format.new" "$root/format" ||
+            die 107 "cannot write to $root"
+    elif [ "$format" != 1 ]; then
+        die 107 "$root was written by a newer edgekit (format $format)"
+    fi
 }
 
 # take_lock OWNER: one writer at a time. The kernel frees a flock when its holder dies; without flock, a folder with the
@@ -41,6 +60,7 @@ take_lock() {
         exec 9>>"$root/lock" || die 107 "cannot write $root/lock"
         flock -n 9 || die 109 "$(head -c 200 "$root/lock")"
         echo "$entry" >"$root/lock"
+        sweep
         return
     fi
     if ! mkdir "$root/lock.d" 2>/dev/null; then
@@ -51,6 +71,17 @@ take_lock() {
     trap 'rm -rf -- "$root/lock.d"' EXIT
     echo "$$" >"$root/lock.d/pid"
     echo "$entry" >"$root/lock.d/owner"
+    sweep
+}
+
+# What killed scripts left in tmp/: every name there is KIND.PROCESS or KIND.PROCESS.MORE. Those of living processes stay,
+# since bench.sh and probe.sh run without the lock; so do .part files, which are resumed.
+sweep() {
+    for left in "$root"/tmp/selftest.* "$root"/tmp/bad.* "$root"/tmp/check.* "$root"/tmp/bench.* "$root"/tmp/probe.*; do
+        process=${left##*/}
+        process=${process#*.}
+        [ ! -e "$left" ] || kill -0 "${process%%.*}" 2>/dev/null || rm -rf -- "$left"
+    done
 }
 
 # check_files MANIFEST: in the current folder; prints "bad <sha256>" of every file that is missing or differs.
@@ -61,4 +92,14 @@ check_files() {
         "$root/tmp/check.$$" "$1"
     rm -f -- "$root/tmp/check.$$"
     return "$status"
+}
+
+# drop_bad: the blobs that check_files wrote to tmp/bad.$$ leave the store, so that they are sent again; ends the script.
+drop_bad() {
+    while read -r _ sha; do
+        rm -f -- "$root/blobs/$sha"
+        echo "bad $sha"
+    done <"$root/tmp/bad.$$"
+    rm -f -- "$root/tmp/bad.$$"
+    die 108 "files of the release are damaged"
 }

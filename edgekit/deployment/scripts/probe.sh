@@ -11,8 +11,23 @@ can() {
 }
 can_replace_link() { ln -s b d && mv -T d c && [ "$(readlink c)" = b ]; }
 can_exec() { printf '#!/bin/sh\nexit 0\n' >x && chmod 700 x && ./x; }
-can_sha256sum() { sha256sum a >s && sha256sum -c s; }
+can_sha256sum() { # must also tell a wrong hash
+    sha256sum a >s && sha256sum -c s && printf '%064d  a\n' 0 >w && ! sha256sum -c w
+}
 can_tar() { ln a e && tar -cf t a e && mkdir u && tar -xof t -C u && [ u/a -ef u/e ]; }
+is_app() {
+    case $1 in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) return 1 ;; esac
+    [ ${#1} -le 64 ]
+}
+is_sha() {
+    case $1 in *[!0-9a-f]*) return 1 ;; esac
+    [ ${#1} -eq 64 ]
+}
+# linked LINK: the release it points at, "-" where there is none
+linked() {
+    to=$(readlink "$1")
+    if is_sha "${to#releases/}" && [ -d "$1/" ]; then echo "$to"; else echo -; fi
+}
 can_gzip() { gzip -c a | gzip -dc | cmp a -; }
 
 printf '\n__EK_BEGIN__%s\n' "$nonce"
@@ -49,7 +64,7 @@ print("%d.%d.%d" % sys.version_info[:3], threads, numpy or "-", usable)' 2>&1 | 
 
 say root "$root"
 if [ "$mode" = try ]; then
-    if mkdir -p -- "$root/tmp" 2>/dev/null && box=$(mktemp -d "$root/tmp/probe.XXXXXX" 2>/dev/null); then
+    if mkdir -p -- "$root/tmp" 2>/dev/null && box=$(mktemp -d "$root/tmp/probe.$$.XXXXXX" 2>/dev/null); then
         trap 'rm -rf -- "$box"' EXIT
         say can.write yes
         cd "$box" || exit 107
@@ -72,27 +87,32 @@ near=$root
 while [ ! -d "$near" ]; do near=$(dirname "$near"); done
 say disk_kib "$(df -Pk "$near" 2>/dev/null | awk 'NR == 2 { print $2, $4 }')"
 say inodes "$(df -Pi "$near" 2>/dev/null | awk 'NR == 2 { print $2, $4 }')"
-say format "$(head -c 16 "$root/format" 2>/dev/null)"
+say format "$(head -c 16 "$root/format" 2>/dev/null | one_line)"
 
 cd "$root" 2>/dev/null || { printf '__EK_END__%s\n' "$nonce"; exit 0; }
+ignored=0 # folders that edgekit did not make: their names may hold anything
 for app in apps/*/; do
     [ -d "$app" ] || continue
     app=${app%/}
-    say app "${app#apps/} $(readlink "$app/current" || echo -) $(readlink "$app/previous" || echo -)"
+    is_app "${app#apps/}" || { ignored=$((ignored + 1)) && continue; }
+    say app "${app#apps/} $(linked "$app/current") $(linked "$app/previous")"
     for release in "$app"/releases/*/manifest; do
         [ -f "$release" ] || continue
         release=${release%/manifest}
+        is_sha "${release##*/}" || { ignored=$((ignored + 1)) && continue; }
         say release "${app#apps/} ${release##*/}"
         [ "$mode" = try ] && continue
         say size "${release##*/} $(find "$release" -type f -exec ls -ln {} + | awk '{ s += $5 } END { print s + 0 }')"
         say model "${release##*/} $(head -c 16384 "$release/model/model.json" 2>/dev/null | one_line)"
     done
 done
+say ignored "$ignored"
 if [ "$mode" = try ]; then
     for part in tmp/*.part; do
-        [ -f "$part" ] && say part "$(basename "$part" .part) $(wc -c <"$part")"
+        sha=$(basename "$part" .part)
+        [ -f "$part" ] && is_sha "$sha" && say part "$sha $(wc -c <"$part")"
     done
-    [ -d blobs ] && find blobs -type f | head -n 20000 | sed 's/^/blob=/'
+    [ -d blobs ] && find blobs -type f | grep -E '^blobs/[0-9a-f]{64}$' | head -n 20000 | sed 's/^/blob=/'
 else
     say store_bytes "$(find blobs -type f -exec ls -ln {} + 2>/dev/null | awk '{ s += $5 } END { print s + 0 }')"
 fi

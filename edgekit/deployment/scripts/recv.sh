@@ -4,6 +4,7 @@ owner=$1 sha=$2 size=$3 offset=$4 mode=$5 coding=$6
 open_store
 take_lock "$owner"
 part=$root/tmp/$sha.part
+only_file "$part" "$root/blobs/$sha"
 [ -e "$part" ] || : >"$part" || die 107 "cannot write to $root/tmp"
 [ "$(wc -c <"$part")" -le "$size" ] || : >"$part"
 [ "$(wc -c <"$part")" -eq "$offset" ] || die 109 "another deploy has just sent the same file"
