@@ -125,6 +125,7 @@ def deploy(
     project = load_project(Path(build) if build is not None else Path.cwd())
     spec, kind = _choose(project, target, device, host)
     name = None if app is None else check_app_name(app)
+    deployment.check_root(root)
     folder = _fresh_build(project, build, progress)
     name = name or (project.name if project else _app_name(folder))
     with _opened(spec, kind, host_key, identity, progress) as board:
@@ -158,6 +159,7 @@ def benchmark(
     project = load_project(Path.cwd())
     spec, kind = _choose(project, target, device, host)
     app = None if app is None else check_app_name(app)
+    deployment.check_root(root)
     with _opened(spec, kind, host_key, identity, progress) as board:
         facts = deployment.probe(board, root=root, write=False)
         name = app or (project.name if project else deployment.only_app(facts, board.label))
@@ -181,6 +183,7 @@ def status(
     from edgekit import deployment
 
     spec, kind = _choose(load_project(Path.cwd()), target, device, host)
+    deployment.check_root(root)
     with _opened(spec, kind, host_key, identity, progress) as board:
         return deployment.read_status(board, root=root)
 
