@@ -138,7 +138,7 @@ def _space() -> str | None:
 
 _CONVERT, _VIRTUAL = "convert", "virtual boards"
 _SDK = "pip install --upgrade edgekit-sdk"
-_TORCH = "pip install 'edgekit-sdk[torch]'"
+_TORCH = "PyTorch's CPU build first (README, Install), then pip install 'edgekit-sdk[torch]'; in a clone: '.[torch]'"
 _APT = f"as root: {INSTALL}"
 
 TOOLS = (
