@@ -71,7 +71,7 @@ def convert(
     spec = _spec(source, example_inputs, name, calibration, evaluate, allow_pickle)
     progress(f"reading {spec.name}")
     build = _float_stage(spec, shapes or {}, progress)
-    build = _calibrate(build, precision, calibration)
+    build = _calibrate(build, precision)
     if precision == "int8":
         build = _quantize_stage(build, observer, progress)
     conversion, golden = _judge(build, Path(out), precision, observer, progress)
@@ -162,7 +162,7 @@ def _float_stage(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], progres
     return _Build(spec, graph, content, export_facts)
 
 
-def _calibrate(build: _Build, precision: str, given: Calibration) -> _Build:
+def _calibrate(build: _Build, precision: str) -> _Build:
     """The samples that set the ranges and become the golden inputs; random ones where no ranges are needed."""
     from edgekit.graph import save
     from edgekit.graph.calibration import calibration_data, load_npz
