@@ -4,6 +4,7 @@
     ├── UsageError               2    command line, edgekit.toml or target file is wrong
     ├── ModelError               3    the input model or its data is wrong
     ├── UnsupportedError         4    the model does not fit, or the target cannot run it
+    │   └── UnsupportedOpError   4    operators of the model have no form in the runtime that was asked for
     ├── ConnectionFailed         5    the device is unreachable, or the link was lost
     ├── AuthenticationFailed     6    login or host key refused
     ├── DeviceError              7    the device is not suitable (architecture, libc, space, permission)
@@ -21,7 +22,9 @@ A message says what is wrong, what was got and what is allowed; the hint says wh
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+SHOWN = 20  # offenders in a message; all of them are in the JSON document
 
 
 class EdgekitError(Exception):
@@ -49,6 +52,18 @@ class ModelError(EdgekitError):
 
 class UnsupportedError(EdgekitError):
     code = 4
+
+
+class UnsupportedOpError(UnsupportedError):
+    """Names every offending node with its reason: `nodes` holds one line for each."""
+
+    def __init__(self, nodes: Sequence[str], *, hint: str = "") -> None:
+        shown = "; ".join(nodes[:SHOWN]) + (f"; and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
+        super().__init__(f"{len(nodes)} operators cannot be converted: {shown}", hint=hint)
+        self.nodes = tuple(nodes)
+
+    def document(self) -> dict[str, object]:
+        return super().document() | {"nodes": list(self.nodes)}
 
 
 class ConnectionFailed(EdgekitError):

@@ -1,0 +1,45 @@
+"""Tensors of a program replaced by others, and outputs under the names that the model's interface gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edgekit.ops.shape import Reshape
+from edgekit.program import Op, Program, State, Tensor
+
+
+def replaced(program: Program, by: Mapping[Tensor, Tensor]) -> Program:
+    """The program reading and writing `by[tensor]` wherever it has `tensor`."""
+    if not by:
+        return program
+
+    def new(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(by.get(t, t) for t in tensors)
+
+    ops = tuple(
+        replace(op, inputs=new(op.inputs), outputs=new(op.outputs)) if _touches(op, by) else op for op in program.ops
+    )
+    states = tuple(State(by.get(s.before, s.before), by.get(s.after, s.after), s.initial) for s in program.states)
+    return Program(program.name, new(program.inputs), new(program.outputs), ops, states)
+
+
+def with_outputs(program: Program, names: Sequence[str]) -> Program:
+    """Outputs called `names`, each a tensor of its own: one that is also an input, a constant or a second output is
+    copied."""
+    by: dict[Tensor, Tensor] = {}
+    copies: list[Op] = []
+    outputs: list[Tensor] = []
+    for tensor, name in zip(program.outputs, names, strict=True):
+        renamed = replace(tensor, name=name, data=None)
+        if tensor in program.inputs or tensor.constant or tensor in by:
+            copies.append(Reshape(name=f"{name}_copy", inputs=(by.get(tensor, tensor),), outputs=(renamed,)))
+        else:
+            by[tensor] = renamed
+        outputs.append(renamed)
+    whole = replaced(program, by)
+    return Program(program.name, whole.inputs, tuple(outputs), (*whole.ops, *copies), whole.states)
+
+
+def _touches(op: Op, by: Mapping[Tensor, Tensor]) -> bool:
+    return any(t in by for t in (*op.inputs, *op.outputs))

@@ -1,0 +1,59 @@
+"""Changes of how a value is stored: float to integer, integer to float, one scale to another.
+
+Source of the arithmetic: TFLite's reference/{quantize,dequantize,requantize}.h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.ops.reading import Refusal, TfliteCall
+from edgekit.program import Op
+from edgekit.program.fixed_point import Multiplier, scale
+from edgekit.program.tensor import Array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Quantize(Op):
+    """f32 → integers; or integers → integers of another scale (requantization)."""
+
+    def run(self, *inputs: Array) -> tuple[Array, ...]:
+        out = self.output
+        low, high = out.limits
+        if self.input.dtype == "f32":
+            steps = _rounded(inputs[0], out.scale)
+            return (np.clip(steps + out.zero_point, low, high).astype(out.numpy_dtype),)
+        factor = Multiplier.of(self.input.scale / out.scale)
+        steps = scale(inputs[0].astype(np.int64) - self.input.zero_point, factor)
+        return (np.clip(steps + out.zero_point, low, high).astype(out.numpy_dtype),)
+
+    @classmethod
+    def from_tflite(cls, call: TfliteCall) -> Op:
+        if call.output.quant is None:
+            raise Refusal("its output has no scale")
+        if call.input(0).dtype != "f32" and call.input(0).quant is None:
+            raise Refusal("its input has no scale")
+        return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dequantize(Op):
+    """Integers → f32."""
+
+    def run(self, *inputs: Array) -> tuple[Array, ...]:
+        real = (inputs[0].astype(np.float64) - self.input.zero_point) * self.input.scale
+        return (real.astype(np.float32),)
+
+    @classmethod
+    def from_tflite(cls, call: TfliteCall) -> Op:
+        if call.input(0).quant is None:
+            raise Refusal("its input has no scale")
+        return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,))
+
+
+def _rounded(x: Array, step: float) -> Array:
+    """x / step to the nearest integer, halves away from zero."""
+    steps = x.astype(np.float32) / np.float32(step)
+    return np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int64)
