@@ -1,6 +1,8 @@
 """The build folder: what `convert` leaves behind and `profile`, `deploy` and `report` read (docs/design.md).
 
-Every file is written whole or not at all; a folder that is not one, or is incomplete, is refused with what to run.
+It holds one model in one or several file formats, each with a description of its inputs and outputs: model.json of the
+file that runs unless another is asked for, FILE.json (model.tflite.json) of each further one. Every file is written
+whole or not at all; a folder that is not one, or is incomplete, is refused with what to run.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.model import ValueSpec
 
 SCHEMA = 1
-INT8_FILE, FLOAT_FILE = "model.onnx", "model.float.onnx"
+INT8_FILE, FLOAT_FILE, TFLITE_FILE = "model.onnx", "model.float.onnx", "model.tflite"
+MODEL_FILES = (INT8_FILE, FLOAT_FILE, TFLITE_FILE)
 MODEL_JSON, GOLDEN_FILE, REPORT_FILE = "model.json", "golden.npz", "report.json"
 
 
@@ -84,11 +87,8 @@ class Conversion:
     @property
     def artifacts(self) -> Mapping[str, str | None]:
         """File names relative to `out`; None for what was not asked for."""
-        int8 = INT8_FILE if self.precision == "int8" else None
-        return {
-            "onnx": int8,
-            "float_onnx": FLOAT_FILE if self.bytes["float_onnx"] is not None else None,
-            "tflite": None,
+        files = {"onnx": INT8_FILE, "float_onnx": FLOAT_FILE, "tflite": TFLITE_FILE}
+        return {key: file if self.bytes.get(key) is not None else None for key, file in files.items()} | {
             "c": None,
             "model": MODEL_JSON,
             "golden": GOLDEN_FILE,
@@ -100,37 +100,104 @@ class Conversion:
         return values | {"out": str(self.out), "artifacts": dict(self.artifacts)}
 
 
-def model_document(conversion: Conversion, content: bytes, golden: Golden) -> dict[str, Any]:
-    """model.json: what a runtime on the board needs to know of the file it runs."""
-    return {
-        "schema": SCHEMA,
-        "name": conversion.name,
-        "file": INT8_FILE if conversion.precision == "int8" else FLOAT_FILE,
-        "precision": conversion.precision,
-        "inputs": [_value(v) for v in conversion.inputs],
-        "outputs": [_value(v) | {"tolerance": golden.tolerance[v.name]} for v in conversion.outputs],
-        "golden": GOLDEN_FILE,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "opset": conversion.export["opset"],
+@dataclass(frozen=True)
+class FileValue:
+    """An input or output as one model file holds it.
+
+    shape, dtype  the file's own; `scale` and `zero_point` are set where an integer type stands for real values
+    permutation   axes by which an app's array is transposed before it is given `shape`, such as (0, 2, 3, 1) for an
+                  NCHW picture in an NHWC file; None: not at all. Outputs go the same way back
+    app_shape     shape of an app's array and of golden data; None: `shape` without the permutation
+    tolerance     outputs: the largest absolute difference from the golden output, in real values
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+    permutation: tuple[int, ...] | None = None
+    app_shape: tuple[int, ...] | None = None
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a runtime must know of one model file; `opset` is None where the file is not ONNX."""
+
+    precision: str
+    inputs: tuple[FileValue, ...]
+    outputs: tuple[FileValue, ...]
+    opset: int | None = None
+
+    @classmethod
+    def of_onnx(cls, conversion: Conversion, golden: Golden) -> Description:
+        """Of an ONNX file: its inputs and outputs are those of the model."""
+        inputs = tuple(FileValue(v.name, v.shape, v.dtype) for v in conversion.inputs)
+        outputs = tuple(
+            FileValue(v.name, v.shape, v.dtype, tolerance=golden.tolerance[v.name]) for v in conversion.outputs
+        )
+        opset = conversion.export["opset"]
+        return cls(conversion.precision, inputs, outputs, None if opset is None else int(opset))
+
+    def document(self, name: str, file: str, content: bytes) -> dict[str, Any]:
+        """model.json: what a runtime on the board needs to know of the file it runs."""
+        return {
+            "schema": SCHEMA,
+            "name": name,
+            "file": file,
+            "precision": self.precision,
+            "inputs": [_value(v) for v in self.inputs],
+            "outputs": [_value(v) | {"tolerance": v.tolerance} for v in self.outputs],
+            "golden": GOLDEN_FILE,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "opset": self.opset,
+        }
+
+
+def _value(value: FileValue) -> dict[str, Any]:
+    document = {
+        "name": value.name,
+        "shape": list(value.shape),
+        "dtype": value.dtype,
+        "scale": value.scale,
+        "zero_point": value.zero_point,
     }
+    layout = {"permutation": value.permutation, "app_shape": value.app_shape}
+    return document | {key: list(axes) for key, axes in layout.items() if axes is not None}
 
 
-def _value(value: ValueSpec) -> dict[str, Any]:
-    return {"name": value.name, "shape": list(value.shape), "dtype": value.dtype, "scale": None, "zero_point": None}
+def description_file(file: str, default: str) -> str:
+    """Name of the description of the model file `file` in a build whose model.json describes `default`."""
+    return MODEL_JSON if file == default else f"{file}.json"
 
 
-def write_build(conversion: Conversion, int8: bytes | None, float_: bytes | None, golden: Golden) -> None:
-    """Write the build folder: all files into a temporary folder first, then each to its name, report.json last."""
-    deployed = int8 if int8 is not None else float_
-    assert deployed is not None
-    files: dict[str, bytes | None] = {
-        FLOAT_FILE: float_,
-        INT8_FILE: int8,
+def write_build(
+    conversion: Conversion, files: Mapping[str, bytes | None], descriptions: Mapping[str, Description], golden: Golden
+) -> None:
+    """Write the build folder: all files into a temporary folder first, then each to its name, report.json last.
+
+    files         model files by name (INT8_FILE, FLOAT_FILE, TFLITE_FILE)
+    descriptions  of those that a board can run, by the same names; the first is what runs unless a runtime needs
+                  another: model.json
+
+    What an earlier conversion left in `out` under these names and this one does not make is removed.
+    """
+    default = next(iter(descriptions))
+    wanted: dict[str, bytes | None] = {
         GOLDEN_FILE: _npz(golden),
-        MODEL_JSON: _json(model_document(conversion, deployed, golden)),
         REPORT_FILE: _json({"schema": SCHEMA, "command": "convert"} | conversion.document()),
     }
-    out = conversion.out
+    for file, description in descriptions.items():
+        content = files[file]
+        assert content is not None, f"{file} is described but was not made"
+        wanted[description_file(file, default)] = _json(description.document(conversion.name, file, content))
+    possible = (*MODEL_FILES, GOLDEN_FILE, MODEL_JSON, *(f"{file}.json" for file in MODEL_FILES), REPORT_FILE)
+    _write_whole(conversion.out, {name: wanted.get(name, files.get(name)) for name in possible})
+
+
+def _write_whole(out: Path, files: Mapping[str, bytes | None]) -> None:
+    """Each file of `files` in `out` under its name; None: not there."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=out))
@@ -142,7 +209,7 @@ def write_build(conversion: Conversion, int8: bytes | None, float_: bytes | None
                 (stage / name).write_bytes(content)
         for name, content in files.items():
             if content is None:
-                (out / name).unlink(missing_ok=True)  # of an earlier conversion with another precision
+                (out / name).unlink(missing_ok=True)  # of an earlier conversion to other formats
             else:
                 (stage / name).replace(out / name)
     except OSError as e:
@@ -160,6 +227,10 @@ def read_model_json(build: Path) -> dict[str, Any]:
     if not path.is_file():
         hint = f"edgekit convert MODEL --out {build}"
         raise ModelError(f"{build} is no build folder: it has no {MODEL_JSON}", hint=hint)
+    return _read_description(path)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
@@ -169,9 +240,37 @@ def read_model_json(build: Path) -> dict[str, Any]:
     return document
 
 
-def model_file(build: Path) -> Path:
-    """The file of a build folder that runs on the board."""
-    path = build / Path(read_model_json(build)["file"]).name
+def descriptions(build: Path) -> dict[str, dict[str, Any]]:
+    """The descriptions of a build folder by the names of their files, model.json first. Raises ModelError."""
+    found = {MODEL_JSON: read_model_json(build)}
+    further = [build / f"{file}.json" for file in MODEL_FILES]
+    return found | {path.name: _read_description(path) for path in further if path.is_file()}
+
+
+def description_of(build: Path, file_type: str) -> tuple[str, dict[str, Any]]:
+    """(file name, content) of the description of the model file with the ending `file_type`, such as ".tflite".
+
+    Raises ModelError with what to run where the build has no such file.
+    """
+    found = descriptions(build)
+    for name, document in found.items():
+        if Path(document["file"]).suffix == file_type:
+            return name, document
+    have = [Path(document["file"]).name for document in found.values()]
+    formats = ",".join(sorted({Path(name).suffix[1:] for name in have} | {file_type[1:]}))
+    raise ModelError(
+        f"{build} has no {file_type} file, only {' and '.join(have)}",
+        hint=f"edgekit convert MODEL --formats {formats} --out {build}",
+    )
+
+
+def model_file(build: Path, file_type: str | None = None) -> Path:
+    """The file of a build folder with the ending `file_type`; by default the one that runs unless another is asked for.
+
+    Raises ModelError.
+    """
+    document = read_model_json(build) if file_type is None else description_of(build, file_type)[1]
+    path = build / Path(document["file"]).name
     if not path.is_file():
         raise ModelError(f"{path} is missing", hint="run edgekit convert again")
     return path
@@ -180,7 +279,9 @@ def model_file(build: Path) -> Path:
 def read_report(build: Path) -> dict[str, Any] | None:
     """report.json of a complete build folder; None where there is none, or it cannot be read."""
     try:
-        model_file(build)
+        for document in descriptions(build).values():
+            if not (build / Path(document["file"]).name).is_file():
+                return None
         report = json.loads((build / REPORT_FILE).read_text(encoding="utf-8"))
     except (ModelError, OSError, ValueError):
         return None

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from edgekit.artifacts import MODEL_JSON, read_model_json
+from edgekit.artifacts import MODEL_JSON, description_of, read_model_json
 from edgekit.errors import ModelError
 
 MAX_FILES = 10_000
@@ -73,12 +73,14 @@ class Bundle:
         return {f.sha256: f for f in self.files}
 
 
-def make_bundle(app: str, build: Path, runtime: Path) -> Bundle:
+def make_bundle(app: str, build: Path, runtime: Path, file_type: str | None = None) -> Bundle:
     """The release of `app`: `model/` from the build folder, `runtime/` from a folder that goes on PYTHONPATH.
 
-    Raises ModelError when `build` is no build folder, and for names that a bundle cannot hold.
+    Of a build with several files, `model/` holds the one with the ending `file_type` (".tflite"; by default the one
+    that model.json names), with its description as model.json. Raises ModelError when `build` is no build folder or has no
+    such file, and for names that a bundle cannot hold.
     """
-    sources = {f"model/{name}": build / name for name in _model_files(build)}
+    sources = {f"model/{name}": build / source for name, source in _model_files(build, file_type).items()}
     sources |= {f"runtime/{path}": runtime / path for path in _tree(runtime)}
     check_names(sources)
     files = tuple(_hashed(path, source) for path, source in sorted(sources.items()))
@@ -112,12 +114,13 @@ def _problem(path: str) -> str | None:
     return None
 
 
-def _model_files(build: Path) -> tuple[str, ...]:
-    document = read_model_json(build)
-    names = (document["file"], document.get("golden"), MODEL_JSON)
+def _model_files(build: Path, file_type: str | None) -> dict[str, str]:
+    """Name in `model/` → name in the build folder."""
+    source, document = description_of(build, file_type) if file_type else (MODEL_JSON, read_model_json(build))
+    names = (document["file"], document.get("golden"))
     if not all(isinstance(name, str) and "/" not in name for name in names):
-        raise ModelError(f"{build / MODEL_JSON}: `file` and `golden` must be names of files beside it, got {names[:2]}")
-    return tuple(str(name) for name in names)
+        raise ModelError(f"{build / source}: `file` and `golden` must be names of files beside it, got {names}")
+    return {str(name): str(name) for name in names} | {MODEL_JSON: source}
 
 
 def _tree(folder: Path) -> Iterator[str]:

@@ -79,7 +79,9 @@ def convert(
     conversion = replace(conversion, options=asdict(options), seconds=time.monotonic() - started)
     if keep is not None:
         _keep(build, Path(keep))
-    artifacts.write_build(conversion, build.int8, build.float32, golden)
+    files = {artifacts.INT8_FILE: build.int8, artifacts.FLOAT_FILE: build.float32}
+    described = artifacts.INT8_FILE if precision == "int8" else artifacts.FLOAT_FILE
+    artifacts.write_build(conversion, files, {described: artifacts.Description.of_onnx(conversion, golden)}, golden)
     return conversion
 
 

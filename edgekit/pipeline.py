@@ -63,11 +63,22 @@ def profile(
 
     kinds = [target] if isinstance(target, (str, Target)) else target
     targets = [load_target(t) if isinstance(t, str) else t for t in kinds]
-    path = artifacts.model_file(Path(model)) if Path(model).is_dir() else Path(model)
+    path = _profiled_file(Path(model))
     content = load.load_onnx(path)
     graph = load.static_shapes(load.parse(content), shapes or {})
     graph = check_quantized(graph) if load.is_quantized(graph) else simplify(graph)
     return tuple(profile_model(graph, len(content), t, runtime) for t in targets)
+
+
+def _profiled_file(model: Path) -> Path:
+    """The ONNX file to profile. Raises UnsupportedError for what there is only as TFLite, ModelError for no build."""
+    types = (
+        {Path(d["file"]).suffix for d in artifacts.descriptions(model).values()} if model.is_dir() else {model.suffix}
+    )
+    if types == {".tflite"}:
+        hint = "profile the .onnx file that it was made of, or convert with --formats onnx,tflite"
+        raise UnsupportedError(f"{model}: profiling TFLite files is not there yet", hint=hint)
+    return artifacts.model_file(model, ".onnx") if model.is_dir() else model
 
 
 def advice(failed: Profile) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from edgekit_runtime import LoadError, Model
+from edgekit_runtime import LoadError, Model, selftest
 
 BUILDERS = {
     "float": tiny.float_model,
@@ -46,6 +46,42 @@ def test_raw_is_the_models_own_type(build, tmp_path):
     np.testing.assert_array_equal(model(tiny.samples(1)[0]), tiny.dequantize(y))
     with pytest.raises(ValueError, match="dtype float32, expected int8"):
         model.raw(tiny.samples(1)[0])
+
+
+def test_the_same_arrays_whatever_the_layout_of_the_file(tmp_path):
+    """An NHWC file behind an NCHW app: values, golden data and their check, against NumPy and the ONNX file."""
+    pytest.importorskip("ai_edge_litert", reason="needs the tflite extra")
+    onnx, tflite = (Model(folder) for folder in tiny.pool_models(tmp_path))
+    assert onnx.inputs[0].app_shape == tflite.inputs[0].app_shape == tiny.PICTURE
+    assert tflite.inputs[0].shape == (1, 4, 6, 3)
+    x = tiny.pictures(1)[0]
+    y = tflite(x)
+    assert y.shape == (1, 3, 2, 3) and y.flags.c_contiguous
+    np.testing.assert_allclose(y, onnx(x), atol=0.0501)  # half a step of int8
+    np.testing.assert_allclose(onnx(x), tiny.pooled(x[None])[0])
+    assert selftest.check(tflite)["ok"] and selftest.check(onnx)["ok"]
+    q = np.clip(np.rint(x / np.float32(0.1)) - 5, -128, 127).astype(np.int8)
+    np.testing.assert_array_equal(tflite.raw(q.transpose(0, 2, 3, 1)), tiny.pooled(q[None])[0].transpose(0, 2, 3, 1))
+    with pytest.raises(ValueError, match=r"shape \(1, 4, 6, 3\), expected \(1, 3, 4, 6\)"):
+        tflite(x.transpose(0, 2, 3, 1))
+    with pytest.raises(ValueError, match=r"shape \(1, 3, 4, 6\), expected \(1, 4, 6, 3\)"):
+        tflite.raw(q)
+
+
+def test_a_file_of_another_rank(tmp_path):
+    """(batch, channels, time) of a 1-D network in a file that holds (batch, 1, time, channels)."""
+    pytest.importorskip("ai_edge_litert", reason="needs the tflite extra")
+    from small_tflite import max_pool
+
+    values = {"scale": 1.0, "zero_point": 0, "permutation": [0, 2, 1]}
+    io = (
+        [tiny.value("x", (1, 2, 8, 3), "int8", app_shape=[1, 3, 16], **values)],
+        [tiny.value("y", (1, 1, 4, 3), "int8", app_shape=[1, 3, 4], **values)],
+    )
+    model = Model(tiny.write(tmp_path, "model.tflite", max_pool((1, 2, 8, 3), 1.0, 0), io, {}))
+    x = np.random.default_rng(0).integers(-100, 100, (1, 3, 16)).astype(np.float32)
+    rows = x.reshape(1, 3, 2, 4, 2)  # the file takes the 16 steps as two rows of 8
+    np.testing.assert_array_equal(model(x), rows.max(axis=(2, 4)))
 
 
 def test_values_beyond_the_range_saturate(tmp_path):
@@ -146,6 +182,13 @@ def test_a_changed_model_file_is_refused(tmp_path):
         ({"inputs": [tiny.value("other", (1, 8))]}, "the model file has"),
         ({"inputs": [tiny.value("x", (1, 9))]}, "the model file has"),
         ({"inputs": [tiny.value("x", (1, 8), "int8", 1.0, 0)]}, "the model file has"),
+        ({"inputs": [tiny.value("x", (1, 8), permutation=[0, 0])]}, r"permutation \(0, 0\) of 2 dimensions"),
+        (
+            {"inputs": [tiny.value("x", (1, 8), permutation=[1, 0], app_shape=[8])]},
+            r"permutation \(1, 0\) of 1 dimensions",
+        ),
+        ({"inputs": [tiny.value("x", (1, 8), app_shape=[2, 3])]}, r"app_shape \(2, 3\) does not hold as many"),
+        ({"inputs": [tiny.value("x", (1, 8), permutation=3)]}, "not iterable"),
         ({"name": 3}, "name is 3"),
     ],
 )

@@ -206,45 +206,49 @@ def _int8_onnx() -> bytes:
 
 def _tflite() -> bytes:
     """The same layer as one FULLY_CONNECTED operator."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
+    from small_tflite import Node, T, tflite
 
     tiny = layer()
-    model = schema.ModelT()
-    model.version = 3
-    model.buffers = [_buffer(schema, None), _buffer(schema, tiny.weights.T), _buffer(schema, tiny.bias)]
-    int8, int32 = schema.TensorType.INT8, schema.TensorType.INT32
     tensors = [
-        _tensor(schema, "x", (1, 8), int8, 0, X_SCALE, X_ZERO),
-        _tensor(schema, "w", (4, 8), int8, 1, W_SCALE, 0),
-        _tensor(schema, "b", (4,), int32, 2, X_SCALE * W_SCALE, 0),
-        _tensor(schema, "y", (1, 4), int8, 0, Y_SCALE, Y_ZERO),
+        T("x", (1, 8), "int8", X_SCALE, X_ZERO),
+        T("w", (4, 8), "int8", W_SCALE, 0, tiny.weights.T),
+        T("b", (4,), "int32", X_SCALE * W_SCALE, 0, tiny.bias),
+        T("y", (1, 4), "int8", Y_SCALE, Y_ZERO),
     ]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
-    code.version = 4  # the first with symmetric int8 weights
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 1, 2], [3]
-    operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
-    operator.builtinOptions = schema.FullyConnectedOptionsT()
-    graph = schema.SubGraphT()
-    graph.tensors, graph.operators, graph.inputs, graph.outputs = tensors, [operator], [0], [3]
-    model.operatorCodes, model.subgraphs = [code], [graph]
-    builder = flatbuffers.Builder(4096)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    # version 4 is the first with symmetric int8 weights
+    layers = [Node("FULLY_CONNECTED", (0, 1, 2), (3,), {}, 4, "FullyConnectedOptions")]
+    return tflite(tensors, layers, [0], [3])
 
 
-def _buffer(schema, array: np.ndarray | None):
-    buffer = schema.BufferT()
-    if array is not None:
-        buffer.data = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
-    return buffer
+PICTURE = (1, 3, 4, 6)  # NCHW
 
 
-def _tensor(schema, name, shape, kind, buffer, scale, zero_point):
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, buffer
-    tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
-    return tensor
+def pictures(n: int = 2) -> np.ndarray:
+    return np.random.default_rng(3).uniform(-12, 12, (n, *PICTURE)).astype(np.float32)
+
+
+def pooled(x: np.ndarray) -> np.ndarray:
+    """(n, 1, C, H, W) → the maximum of each 2x2 window, (n, 1, C, H/2, W/2)."""
+    n, one, c, h, w = x.shape
+    return x.reshape(n, one, c, h // 2, 2, w // 2, 2).max(axis=(4, 6))
+
+
+def pool_models(folder: Path) -> tuple[Path, Path]:
+    """One model of NCHW pictures twice: as float ONNX, and as int8 TFLite, whose file is NHWC."""
+    from onnx import TensorProto, helper
+    from small_tflite import max_pool
+
+    x = pictures()
+    golden = {"input.x": x, "output.y": pooled(x)}
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2])
+    infos = _info("x", TensorProto.FLOAT, PICTURE), _info("y", TensorProto.FLOAT, (1, 3, 2, 3))
+    onnx = _save(helper.make_graph([node], "pool", [infos[0]], [infos[1]]))
+    nchw = ([value("x", PICTURE)], [value("y", (1, 3, 2, 3), tolerance=1e-6)])
+    nhwc = (
+        [value("x", (1, 4, 6, 3), "int8", 0.1, -5, permutation=[0, 2, 3, 1])],
+        [value("y", (1, 2, 3, 3), "int8", 0.1, -5, permutation=[0, 2, 3, 1], tolerance=0.0501)],
+    )
+    return (
+        write(folder / "onnx", "model.onnx", onnx, nchw, golden),
+        write(folder / "tflite", "model.tflite", max_pool(), nhwc, golden),
+    )

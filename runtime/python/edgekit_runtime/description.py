@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from typing import NamedTuple
 
@@ -21,7 +22,11 @@ class LoadError(Exception):
 
 
 class Value(NamedTuple):
-    """An input or output; `scale` and `zero_point` are set where an integer `dtype` stands for real values."""
+    """An input or output: `shape` and `dtype` are those of the model file, `app_shape` is that of an app's array.
+
+    `scale` and `zero_point` are set where an integer `dtype` stands for real values. An app's array, transposed by the
+    axes `permutation` (None: not at all) and given `shape`, is the model's; outputs go the same way back.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -29,6 +34,8 @@ class Value(NamedTuple):
     scale: float | None = None
     zero_point: int | None = None
     tolerance: float | None = None  # outputs: largest absolute difference from the golden output, in real values
+    permutation: tuple[int, ...] | None = None
+    app_shape: tuple[int, ...] | None = None
 
 
 class Description(NamedTuple):
@@ -104,14 +111,35 @@ def _value(raw: dict) -> Value:
     scale, zero_point, tolerance = raw.get("scale"), raw.get("zero_point"), raw.get("tolerance")
     if scale is not None and not float(scale) > 0:
         raise ValueError(f"{raw.get('name')}: scale {scale!r}, must be positive")
+    shape = _sizes(raw["shape"])
+    permutation, app_shape = raw.get("permutation"), raw.get("app_shape")
+    axes = None if permutation is None else _sizes(permutation)
     return Value(
         name=_text(raw, "name"),
-        shape=tuple(int(n) for n in raw["shape"]),
+        shape=shape,
         dtype=dtype,
         scale=None if scale is None else float(scale),
         zero_point=None if scale is None else int(zero_point or 0),
         tolerance=None if tolerance is None else float(tolerance),
+        permutation=axes,
+        app_shape=_app_shape(raw, shape, axes, None if app_shape is None else _sizes(app_shape)),
     )
+
+
+def _sizes(numbers: list) -> tuple[int, ...]:
+    return tuple(int(n) for n in numbers)
+
+
+def _app_shape(raw: dict, shape: tuple[int, ...], axes: tuple[int, ...] | None, given: tuple[int, ...] | None):
+    """`shape` before the permutation, unless model.json gives another; ValueError where the three contradict."""
+    rank = len(shape if given is None else given)
+    if axes is not None and sorted(axes) != list(range(rank)):
+        raise ValueError(f"{raw['name']}: permutation {axes} of {rank} dimensions")
+    if given is None:
+        return shape if axes is None else tuple(shape[axes.index(axis)] for axis in range(rank))
+    if math.prod(given) != math.prod(shape):
+        raise ValueError(f"{raw['name']}: app_shape {given} does not hold as many numbers as shape {shape}")
+    return given
 
 
 def _text(raw: dict, key: str) -> str:

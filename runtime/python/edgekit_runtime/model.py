@@ -1,4 +1,7 @@
-"""A release folder → `Model`: real values in, real values out, quantized and dequantized by model.json where needed.
+"""A release folder → `Model`: real values in, real values out; model.json says how the file's own arrays differ.
+
+They may be integers (quantized and dequantized here) and lie in memory in another order (NHWC files of NCHW models): an
+app gives and gets the same arrays whichever file and runtime it was deployed with.
 
 Refuses inputs of another name, shape or kind of number, NaN and infinity: a silent conversion there is a wrong answer
 later.
@@ -21,8 +24,8 @@ class Model:
     that a later switch of `current` does not mix two releases. `threads` defaults to the number of big cores, `runtime`
     to the first that can load the file. `verify=False` skips the sha256 check of the model file. Raises LoadError.
 
-    Attributes: `inputs`, `outputs` (name, shape, dtype, scale, zero_point of each value), `runtime` (name, version,
-    providers), `threads`, `folder`, `description`.
+    Attributes: `inputs`, `outputs` (of each value: name, app_shape; shape, dtype, scale, zero_point, permutation of the
+    file), `runtime` (name, version, providers), `threads`, `folder`, `description`.
     """
 
     def __init__(self, path, *, threads: int | None = None, runtime: str | None = None, verify: bool = True) -> None:
@@ -38,17 +41,17 @@ class Model:
         self._quantize_tables = {v.name: _limits(v) for v in self.inputs if v.scale is not None}
 
     def __call__(self, *arrays, **named):
-        """Run once: `m(x)`, `m(x, state)`, `m({"x": x})` or `m(x=x)`, arrays of the shapes of `m.inputs`.
+        """Run once: `m(x)`, `m(x, state)`, `m({"x": x})` or `m(x=x)`, arrays of the `app_shape` of `m.inputs`.
 
         Inputs that stand for real values are floating point and come out as float32 arrays, whatever type the model
         computes in; integer inputs without a scale (token ids, a sample rate) are integers. Returns one array for a
         model with one output, else a tuple in the order of `m.outputs`. Raises ValueError for inputs that do not match.
         """
-        ready = [self._to_model(v, x) for v, x in zip(self.inputs, self._in_order(arrays, named))]
-        return _result([_to_real(v, y) for v, y in zip(self.outputs, self._interpreter.run(ready))])
+        ready = [_to_file(v, self._to_type(v, x)) for v, x in zip(self.inputs, self._in_order(arrays, named))]
+        return _result([_to_app(v, _to_real(v, y)) for v, y in zip(self.outputs, self._interpreter.run(ready))])
 
     def raw(self, *arrays, **named):
-        """Run once on arrays of exactly the model's own types; outputs stay in them. Arguments as for a call."""
+        """Run once on arrays of exactly the file's own types and shapes, as are the outputs. Arguments as for a call."""
         ready = [_exactly(v, x) for v, x in zip(self.inputs, self._in_order(arrays, named))]
         return _result(self._interpreter.run(ready))
 
@@ -81,7 +84,8 @@ class Model:
         got = sorted(named) if named else f"{len(arrays)} arrays"
         raise ValueError(f"inputs: got {got}, expected {names}")
 
-    def _to_model(self, value: Value, x) -> np.ndarray:
+    def _to_type(self, value: Value, x) -> np.ndarray:
+        """An app's array in the type of the file."""
         if value.scale is None and value.dtype[0] != "f":
             return _integers(value, x)
         x = _reals(value, x)
@@ -104,7 +108,7 @@ def _reals(value: Value, x) -> np.ndarray:
         raise ValueError(
             f"input {value.name}: dtype {x.dtype}, expected float32; scale it as in training (often x / 255)"
         )
-    _check_shape(value, x)
+    _check_shape(value, x, value.app_shape)
     return _finite(value, _quietly(x, np.float32))
 
 
@@ -129,7 +133,7 @@ def _integers(value: Value, x) -> np.ndarray:
     want = np.dtype(value.dtype)
     if x.dtype.kind not in "iub":
         raise ValueError(f"input {value.name}: dtype {x.dtype}, expected {value.dtype}")
-    _check_shape(value, x)
+    _check_shape(value, x, value.app_shape)
     converted = np.ascontiguousarray(x, want).reshape(x.shape)
     if x.dtype != want and not np.array_equal(converted, x):
         raise ValueError(f"input {value.name}: values {x.min()} to {x.max()} do not fit into {value.dtype}")
@@ -140,13 +144,29 @@ def _exactly(value: Value, x) -> np.ndarray:
     x = np.asarray(x)
     if x.dtype.name != value.dtype:
         raise ValueError(f"input {value.name}: dtype {x.dtype}, expected {value.dtype}, the model's own type")
-    _check_shape(value, x)
+    _check_shape(value, x, value.shape)
     return _finite(value, np.ascontiguousarray(x).reshape(x.shape))
 
 
-def _check_shape(value: Value, x: np.ndarray) -> None:
-    if x.shape != value.shape:
-        raise ValueError(f"input {value.name}: shape {x.shape}, expected {value.shape}")
+def _check_shape(value: Value, x: np.ndarray, expected: tuple[int, ...]) -> None:
+    if x.shape != expected:
+        raise ValueError(f"input {value.name}: shape {x.shape}, expected {expected}")
+
+
+def _to_file(value: Value, x: np.ndarray) -> np.ndarray:
+    """An app's array in the order and shape of the file's."""
+    if value.permutation is not None:
+        x = x.transpose(value.permutation)
+    return x if x.shape == value.shape and x.flags.c_contiguous else np.ascontiguousarray(x).reshape(value.shape)
+
+
+def _to_app(value: Value, y: np.ndarray) -> np.ndarray:
+    """The file's output in the order and shape of an app's."""
+    if value.permutation is None:
+        return y if y.shape == value.app_shape else y.reshape(value.app_shape)
+    inverse = np.argsort(value.permutation)
+    transposed = y.reshape([value.app_shape[axis] for axis in value.permutation]).transpose(inverse)
+    return np.ascontiguousarray(transposed)
 
 
 def _to_real(value: Value, y) -> np.ndarray:
@@ -171,7 +191,7 @@ def _load_golden(described: description.Description) -> dict:
     except Exception as e:  # zip, zlib and NumPy each have errors of their own for a damaged file
         raise description.LoadError(f"{path}: {type(e).__name__}: {e}") from e
     values = dict(zip(keys, described.inputs + described.outputs))
-    wrong = [f"{k} {a.shape}" for k, a in arrays.items() if a.shape[1:] != values[k].shape or len(a) == 0]
+    wrong = [f"{k} {a.shape}" for k, a in arrays.items() if a.shape[1:] != values[k].app_shape or len(a) == 0]
     if wrong:
         raise description.LoadError(f"{path}: shape of {', '.join(wrong)}, expected (samples, *shape of the value)")
     return arrays
