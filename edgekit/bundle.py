@@ -77,8 +77,8 @@ def make_bundle(app: str, build: Path, runtime: Path, file_type: str | None = No
     """The release of `app`: `model/` from the build folder, `runtime/` from a folder that goes on PYTHONPATH.
 
     Of a build with several files, `model/` holds the one with the ending `file_type` (".tflite"; by default the one
-    that model.json names), with its description as model.json. Raises ModelError when `build` is no build folder or has no
-    such file, and for names that a bundle cannot hold.
+    that model.json names), with its description as model.json. Raises ModelError when `build` is no build folder or
+    has no such file, and for names that a bundle cannot hold.
     """
     sources = {f"model/{name}": build / source for name, source in _model_files(build, file_type).items()}
     sources |= {f"runtime/{path}": runtime / path for path in _tree(runtime)}

@@ -51,7 +51,7 @@ class Model:
         return _result([_to_app(v, _to_real(v, y)) for v, y in zip(self.outputs, self._interpreter.run(ready))])
 
     def raw(self, *arrays, **named):
-        """Run once on arrays of exactly the file's own types and shapes, as are the outputs. Arguments as for a call."""
+        """Run once on arrays of exactly the file's types and shapes, as the outputs are. Arguments as for a call."""
         ready = [_exactly(v, x) for v, x in zip(self.inputs, self._in_order(arrays, named))]
         return _result(self._interpreter.run(ready))
 
