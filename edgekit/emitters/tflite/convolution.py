@@ -1,0 +1,104 @@
+"""Rows of operators with a window or a matrix. A padding that is neither SAME nor VALID becomes a PAD before them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.emitters.tflite.writer import ACTIVATIONS, Writer
+from edgekit.ops.convolution import Conv2D, DepthwiseConv2D, Padding, same_padding
+from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.pooling import AveragePool2D, MaxPool2D, Pool2D
+from edgekit.program import Tensor
+from edgekit.tflite import schema
+from edgekit.tflite.flatbuffer import Table
+
+NO_PADDING: Padding = ((0, 0), (0, 0))
+
+
+def conv_2d(op: Conv2D, writer: Writer) -> None:
+    x, padding = padded(writer, op.input, op.padding, op.inputs[1].shape[1:3], op.stride, op.dilation)
+    options = Table(
+        "Conv2DOptions", padding=padding, stride_h=op.stride[0], stride_w=op.stride[1],
+        dilation_h_factor=op.dilation[0], dilation_w_factor=op.dilation[1],
+        fused_activation_function=ACTIVATIONS[op.activation],
+    )  # fmt: skip
+    writer.operator("CONV_2D", (x, *_weights_and_bias(op.inputs)), op.outputs, options, version=_version(op, 3))
+
+
+def depthwise(op: DepthwiseConv2D, writer: Writer) -> None:
+    x, padding = padded(writer, op.input, op.padding, op.inputs[1].shape[1:3], op.stride, op.dilation)
+    options = Table(
+        "DepthwiseConv2DOptions", padding=padding, stride_h=op.stride[0], stride_w=op.stride[1],
+        depth_multiplier=op.multiplier, dilation_h_factor=op.dilation[0], dilation_w_factor=op.dilation[1],
+        fused_activation_function=ACTIVATIONS[op.activation],
+    )  # fmt: skip
+    inputs = (x, *_weights_and_bias(op.inputs))
+    writer.operator("DEPTHWISE_CONV_2D", inputs, op.outputs, options, version=_version(op, 3))
+
+
+def fully_connected(op: FullyConnected, writer: Writer) -> None:
+    options = Table(
+        "FullyConnectedOptions", keep_num_dims=len(op.output.shape) != 2,
+        fused_activation_function=ACTIVATIONS[op.activation],
+    )  # fmt: skip
+    inputs = (op.input, *_weights_and_bias(op.inputs))
+    writer.operator("FULLY_CONNECTED", inputs, op.outputs, options, version=_version(op, 4))
+
+
+def max_pool(op: MaxPool2D, writer: Writer) -> None:
+    _pool(op, writer, "MAX_POOL_2D")
+
+
+def average_pool(op: AveragePool2D, writer: Writer) -> None:
+    _pool(op, writer, "AVERAGE_POOL_2D")
+
+
+def _pool(op: Pool2D, writer: Writer, builtin: str) -> None:
+    lowest = -np.inf if op.input.dtype == "f32" else op.input.limits[0]
+    x, padding = padded(writer, op.input, op.padding, op.kernel, op.stride, (1, 1), fill=lowest)
+    options = Table(
+        "Pool2DOptions", padding=padding, stride_h=op.stride[0], stride_w=op.stride[1], filter_height=op.kernel[0],
+        filter_width=op.kernel[1], fused_activation_function=ACTIVATIONS[op.activation],
+    )  # fmt: skip
+    writer.operator(builtin, (x,), op.outputs, options, version=_version(op, 2))
+
+
+def padded(
+    writer: Writer,
+    x: Tensor,
+    padding: Padding,
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    *,
+    fill: float | None = None,
+) -> tuple[Tensor, schema.Padding]:
+    """The input and TFLite's word for the padding; PAD (PADV2 where `fill` is not zero) does what neither word says."""
+    if padding == NO_PADDING:
+        return x, schema.Padding.VALID
+    if padding == same_padding(x.shape[1:3], kernel, stride, dilation):
+        return x, schema.Padding.SAME
+    (top, bottom), (left, right) = padding
+    n, height, width, channels = x.shape
+    shape = (n, height + top + bottom, width + left + right, channels)
+    made = writer.between(f"{x.name}_padded", shape, x.dtype, x.quant)
+    pads = writer.constant("pads", np.array([(0, 0), *padding, (0, 0)], np.int32))
+    if fill is None:
+        writer.operator("PAD", (x, pads), (made,), Table("PadOptions"), version=_int8_version(x, 2))
+    else:
+        value = writer.constant("fill", np.array([fill], x.numpy_dtype), x.dtype, x.quant)
+        writer.operator("PADV2", (x, pads, value), (made,), Table("PadV2Options"), version=_int8_version(x, 2))
+    return made, schema.Padding.VALID
+
+
+def _weights_and_bias(inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, Tensor | None]:
+    return inputs[1], inputs[2] if len(inputs) > 2 else None
+
+
+def _version(op: Conv2D | DepthwiseConv2D | FullyConnected | Pool2D, integer: int) -> int:
+    return _int8_version(op.input, integer)
+
+
+def _int8_version(tensor: Tensor, integer: int) -> int:
+    """The version of an operator that first took int8; 1 for float."""
+    return 1 if tensor.dtype == "f32" else integer
