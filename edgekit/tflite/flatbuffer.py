@@ -35,8 +35,9 @@ SCALARS = {
 }
 DTYPES = {name: np.dtype(name).newbyteorder("<") for name in SCALARS}
 OFFSET = SCALARS["uint32"]
-# Tables, strings and vectors of one file: enough for 200,000 tensors and as many operators.
-PART_LIMIT = 3_000_000
+# Tables, strings and vectors of one file, and the elements of vectors of tables: enough for 200,000 tensors and as many
+# operators.
+PART_LIMIT = 4_000_000
 FILE_LIMIT_BYTES = 1 << 31  # offsets are read as signed numbers by others
 FILE_ALIGNMENT = 16
 
@@ -105,7 +106,7 @@ class Table:
             self.__dict__.pop(name, None)
             return
         if field.form == "union":
-            self.__dict__[f"{name}_type"] = int(getattr(schema, field.of)[value.kind])
+            self.__dict__[f"{name}_type"] = _member(field, value)
         self.__dict__[name] = value
 
     def __repr__(self) -> str:
@@ -117,6 +118,14 @@ def _known(kind: str, name: str, error: type[Exception]) -> Field:
     if field is None:
         raise error(f"{kind or 'Table'} has no field {name}")
     return field
+
+
+def _member(field: Field, value: Table) -> int:
+    """The number of a table in a union."""
+    for number, kind in _MEMBERS[field.of].items():
+        if kind == value.kind:
+            return number
+    raise TypeError(f"{field.name} holds {field.of}, got {value.kind}")
 
 
 def present(table: Table) -> dict[str, Any]:
@@ -149,6 +158,7 @@ class _Reader:
 
     left     bytes that parts may still claim. Parts of a sound file do not overlap, so the file's size would do; twice
              that lets writers share a little more than we know of
+    count    parts so far, and elements of vectors of tables
     parts    what was read, by type and position
     layouts  where a vtable places the fields of a kind of table
     """
@@ -156,6 +166,7 @@ class _Reader:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.left = 2 * len(content)
+        self.count = 0
         self.parts: dict[tuple[str, int], Any] = {}
         self.layouts: dict[tuple[str, int], tuple[int, list[tuple[Field, int]]]] = {}
 
@@ -178,18 +189,19 @@ class _Reader:
     def _once(self, what: str, at: int, read: Callable[[str, int], Any]) -> Any:
         key = (what, at)
         if key not in self.parts:
-            if len(self.parts) >= PART_LIMIT:
-                raise _broken(f"it has over {PART_LIMIT} parts")
             self.parts[key] = read(what, at)
         return self.parts[key]
 
-    def _claim(self, at: int, size: int) -> None:
-        """A part takes these bytes of the file."""
+    def _claim(self, at: int, size: int, elements: int = 0) -> None:
+        """A part takes these bytes of the file, and points to so many others."""
         if not 0 <= at <= len(self.content) - size:
             raise _broken(f"a part of {size} bytes begins at byte {at} of {len(self.content)}")
         self.left -= size
+        self.count += 1 + elements
         if self.left < 0:
             raise _broken("its parts overlap")
+        if self.count > PART_LIMIT:
+            raise _broken(f"it has over {PART_LIMIT} parts")
 
     def _table(self, kind: str, at: int) -> Table:
         size, places = self._layout(kind, at - self.number("int32", at))
@@ -261,7 +273,7 @@ class _Reader:
     def _tables(self, what: str, at: int) -> tuple[Table, ...]:
         kind = what.strip("[]")
         count = self.number("uint32", at)
-        self._claim(at, 4 + 4 * count)
+        self._claim(at, 4 + 4 * count, count)
         return tuple(self.table(kind, self.target(at + 4 + 4 * i)) for i in range(count))
 
 
