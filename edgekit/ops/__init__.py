@@ -59,4 +59,11 @@ TFLITE: dict[str, Callable[[TfliteCall], Op | tuple[Op, ...]]] = {
     "DEQUANTIZE": Dequantize.from_tflite,
 }
 
-__all__ = ["ALL", "ONNX", "TFLITE", "OnnxCall", "Refusal", "TfliteCall"]
+# Types of activations that an operator of a .tflite file may have where they are not the usual s8, f32, s32, s64, b8.
+TYPES_OF: dict[str, tuple[str, ...]] = {
+    "QUANTIZE": ("s8", "u8", "s16", "s32", "f32"),
+    "DEQUANTIZE": ("s8", "u8", "s16", "s32", "f32"),
+    "RESHAPE": ("s8", "u8", "s16", "s32", "s64", "f32", "b8"),
+}
+
+__all__ = ["ALL", "ONNX", "TFLITE", "TYPES_OF", "OnnxCall", "Refusal", "TfliteCall"]
