@@ -42,7 +42,8 @@ class Form:
         if self.inner is None:
             return None
         sizes, order = self.inner
-        return np.arange(math.prod(sizes)).reshape(sizes).transpose(order).reshape(-1)
+        places: Array = np.arange(math.prod(sizes)).reshape(sizes).transpose(order).reshape(-1)
+        return places
 
 
 def transposed(form: Form, permutation: Order) -> Form:

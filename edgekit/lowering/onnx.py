@@ -8,7 +8,6 @@ form here, weights with zero points, control flow.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,16 +15,18 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgekit.errors import ModelError, UnsupportedOpError
-from edgekit.graph.int8_spec import constant
+from edgekit.errors import UnsupportedOpError
+from edgekit.graph.operands import constant
 from edgekit.graph.shapes import sizes
-from edgekit.lowering.forms import Form, Shape, extended, first_axis_kept, moves_only_units, reshaped, transposed
+from edgekit.lowering.forms import Form, first_axis_kept, transposed
 from edgekit.lowering.layouts import preferred_order
+from edgekit.lowering.renaming import with_outputs
 from edgekit.lowering.sinks import Sink, sink_of
 from edgekit.lowering.stored import Stored, numbers_of, params_of
 from edgekit.lowering.tidy import tidy
 from edgekit.ops import ONNX
 from edgekit.ops.fully_connected import bias_params
+from edgekit.ops.orders import Shape, extended, moves_only_units, reshaped
 from edgekit.ops.quantization import Dequantize, Quantize
 from edgekit.ops.reading import Order, Refusal, channels_last, plain
 from edgekit.ops.shape import Reshape, Transpose
@@ -53,6 +54,7 @@ class _Lowering:
     refusals: list[tuple[ir.Node, Refusal]] = field(default_factory=list)
     sinks: dict[ir.Node, Sink] = field(default_factory=dict)
     fused: set[ir.Node] = field(default_factory=set)
+    orders: dict[str, Order] = field(default_factory=dict)
 
     def lower(self, name: str) -> Program:
         self.names.update(v.name or "" for v in self.graph.outputs)
@@ -62,7 +64,8 @@ class _Lowering:
         if self.refusals:
             raise _refused(self.refusals)
         outputs = tuple(self._output(v) for v in self.graph.outputs)
-        return _named(Program(name, inputs, outputs, tuple(self.ops)), [v.name or "" for v in self.graph.outputs])
+        program = Program(name, inputs, outputs, tuple(self.ops), orders=self.orders)
+        return with_outputs(program, [v.name or "" for v in self.graph.outputs])
 
     # --- borders
 
@@ -72,6 +75,8 @@ class _Lowering:
         order = preferred_order(value)
         quantizers = [n for n in value.consumers() if n.op_type == "QuantizeLinear"]
         held = tuple(shape[axis] for axis in order)
+        if order != plain(len(order)):
+            self.orders[value.name or ""] = order
         if quantizers and len(quantizers) == len(value.consumers()) and not value.is_graph_output():
             stored = params_of(quantizers[0])
             tensor = Tensor(self._unique(value.name), held, stored.dtype, stored.quant)
@@ -87,8 +92,11 @@ class _Lowering:
         """The tensor of a graph output: integers where the graph dequantizes it last."""
         held = self.held(value)
         form = held if held is not None else self.form_of(value)
-        if form.inner is not None:
-            return self.ordered(form, plain(len(form.order)))
+        rank = len(form.order)
+        if form.inner is not None or form.order not in (plain(rank), channels_last(rank)):
+            return self.ordered(form, plain(rank))
+        if form.order != plain(rank):
+            self.orders[value.name or ""] = form.order
         return form.tensor
 
     # --- nodes
@@ -522,13 +530,3 @@ def _refused(refusals: Sequence[tuple[ir.Node, Refusal]]) -> UnsupportedOpError:
     nodes = [f'"{n.name or "no name"}" ({n.op_type}): {e.reason}' for n, e in refusals]
     hints = list(dict.fromkeys(e.hint for _, e in refusals if e.hint))
     return UnsupportedOpError(nodes, hint="; ".join(hints[:5]))
-
-
-def _named(program: Program, names: list[str]) -> Program:
-    """The program with the graph's names on its outputs, each a tensor of its own that an operation makes."""
-    from edgekit.lowering.renaming import with_outputs
-
-    return with_outputs(program, names)
-
-
-__all__ = ["ModelError", "channels_last", "from_onnx", "math"]

@@ -21,7 +21,7 @@ def replaced(program: Program, by: Mapping[Tensor, Tensor]) -> Program:
         replace(op, inputs=new(op.inputs), outputs=new(op.outputs)) if _touches(op, by) else op for op in program.ops
     )
     states = tuple(State(by.get(s.before, s.before), by.get(s.after, s.after), s.initial) for s in program.states)
-    return Program(program.name, new(program.inputs), new(program.outputs), ops, states)
+    return replace(program, inputs=new(program.inputs), outputs=new(program.outputs), ops=ops, states=states)
 
 
 def with_outputs(program: Program, names: Sequence[str]) -> Program:
@@ -38,7 +38,7 @@ def with_outputs(program: Program, names: Sequence[str]) -> Program:
             by[tensor] = renamed
         outputs.append(renamed)
     whole = replaced(program, by)
-    return Program(program.name, whole.inputs, tuple(outputs), (*whole.ops, *copies), whole.states)
+    return replace(whole, outputs=tuple(outputs), ops=(*whole.ops, *copies))
 
 
 def _touches(op: Op, by: Mapping[Tensor, Tensor]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgekit.graph.int8_spec import constant
+from edgekit.graph.operands import constant
 from edgekit.lowering.stored import Stored, params_of
 from edgekit.program import Activation
 

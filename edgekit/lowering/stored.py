@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgekit.graph.int8_spec import attribute, constant
+from edgekit.graph.operands import attribute, constant
 from edgekit.ops.reading import Refusal
 from edgekit.program import QuantParams
 from edgekit.program.tensor import DTYPE_OF, Array

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from edgekit.lowering.renaming import replaced
 from edgekit.ops.shape import Reshape
 from edgekit.program import Op, Program, Tensor
 
@@ -36,7 +35,7 @@ def join_reshapes(program: Program) -> Program:
             continue
         origin[op.output] = source
         ops.append(replace(op, inputs=(source,)))
-    return replaced(Program(program.name, program.inputs, program.outputs, _kept(ops, by), program.states), {})
+    return replace(program, ops=_kept(ops, by))
 
 
 def drop_unread(program: Program) -> Program:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from edgekit.program.op import Op
 from edgekit.program.tensor import Array, Tensor
@@ -24,6 +24,8 @@ class Program:
 
     inputs, outputs  in the order of the model's interface
     states           pairs of tensors that carry over from one call to the next
+    orders           where an input or output has its axes in another order than in the model that it was lowered from
+                     (NHWC for NCHW): its name → axes by which the model's array is transposed into the tensor
     """
 
     name: str
@@ -31,6 +33,7 @@ class Program:
     outputs: tuple[Tensor, ...]
     ops: tuple[Op, ...]
     states: tuple[State, ...] = ()
+    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         made = {t for t in (*self.inputs, *(s.before for s in self.states))}
