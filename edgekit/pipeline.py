@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from edgekit.deployment import Benchmark, BenchOptions, Deployment, Plan, Status
     from edgekit.device import Device
     from edgekit.profiling.fit import Profile
+    from edgekit.program import Program
 
-__all__ = ["advice", "benchmark", "conversion_options", "convert", "deploy", "profile", "status"]
+__all__ = ["advice", "benchmark", "conversion_options", "convert", "deploy", "profile", "program", "status"]
 
 
 def conversion_options(source: Path | None, out: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +80,28 @@ def _profiled_file(model: Path) -> Path:
         hint = "profile the .onnx file that it was made of, or convert with --formats onnx,tflite"
         raise UnsupportedError(f"{model}: profiling TFLite files is not there yet", hint=hint)
     return artifacts.model_file(model, ".onnx") if model.is_dir() else model
+
+
+def program(model: str | Path) -> Program:
+    """The lowered form of a build folder (its .tflite file if there is one), an .onnx or a .tflite file.
+
+    Raises ModelError, or UnsupportedOpError naming every operator without a form there.
+    """
+    from edgekit import lowering
+    from edgekit.tflite.model import read_file
+
+    path = Path(model)
+    if path.is_dir():
+        tflite = path / artifacts.TFLITE_FILE
+        path = tflite if tflite.is_file() else artifacts.model_file(path)
+    if path.suffix == ".tflite":
+        return lowering.from_tflite(read_file(path), path.stem)
+    from edgekit.graph import load
+    from edgekit.graph.simplify import check_quantized, simplify
+
+    graph = load.static_shapes(load.parse(load.load_onnx(path)), {})
+    graph = check_quantized(graph) if load.is_quantized(graph) else simplify(graph)
+    return lowering.from_onnx(graph, path.stem)
 
 
 def advice(failed: Profile) -> str:
@@ -240,7 +263,7 @@ def _plan(
     """PROBE, the runtime that fits what it found, the bundle, the steps."""
     from edgekit import deployment
     from edgekit.bundle import make_bundle
-    from edgekit.deployment.wheels import assemble
+    from edgekit.deployment.wheels import RUNTIMES, Board, assemble
 
     progress(f"looking at {board.label}")
     facts = deployment.probe(board, root=root)
@@ -248,16 +271,15 @@ def _plan(
     python = deployment.board_python(facts)
     needs = deployment.Needs(arch=arch, libc=("glibc", None), python=python.version[:2])
     deployment.check_board(facts, needs)
-    progress(f"preparing {runtime or kind.runtimes[0]}")
-    tree = assemble(
-        runtime or kind.runtimes[0],
+    progress(f"preparing {runtime}")
+    libraries = Board(
         python="{}.{}".format(*python.version),
         arch=facts.arch,
-        libc_version="{}.{}".format(*(facts.libc[1] or (0, 0))),
-        cache=cache_dir(),
-        progress=progress,
+        libc="{}.{}".format(*(facts.libc[1] or (0, 0))),
+        numpy=python.numpy,
     )
-    bundle = make_bundle(app, build, tree.path)
+    tree = assemble(runtime, libraries, cache_dir(), progress)
+    bundle = make_bundle(app, build, tree.path, RUNTIMES[tree.runtime].file_type)
     owner = f"{getpass.getuser()} on {platform.node()}"
     return deployment.plan(bundle, facts, needs, deployment.Options(owner, root))
 
@@ -322,7 +344,11 @@ def _recorded_options(report: dict[str, Any] | None) -> ConvertOptions:
         return ConvertOptions()
     shapes = {str(k): tuple(v) for k, v in (recorded.get("shapes") or {}).items()}
     return ConvertOptions(
-        recorded.get("precision", "int8"), recorded.get("observer", "minmax"), recorded.get("calibration"), shapes
+        recorded.get("precision", "int8"),
+        tuple(recorded.get("formats", ("onnx",))),
+        recorded.get("observer", "minmax"),
+        recorded.get("calibration"),
+        shapes,
     )
 
 

@@ -1,8 +1,9 @@
-"""ELF libraries of 64-bit little-endian Linux → what they need of a board, and the same libraries without symbols.
+"""ELF libraries of little-endian Linux → what they need of a board, and the same libraries without symbols.
 
 `needs` reads the dynamic section that the board's loader reads, because the tag of a wheel does not always tell the
-truth. `strip` removes what no loader reads (.symtab, .strtab, .comment, .debug*) and moves the rest together. Anything
-that does not look exactly as expected is refused by `needs` (ValueError) and left unchanged by `strip`.
+truth. `strip` removes what no loader reads (.symtab, .strtab, .comment, .debug*) from 64-bit libraries and moves the
+rest together. Anything that does not look exactly as expected is refused by `needs` (ValueError) and left unchanged by
+`strip`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-_MACHINES = {183: "aarch64", 62: "x86_64"}
+_MACHINES = {(64, 183): "aarch64", (64, 62): "x86_64", (32, 40): "armv7l"}  # by bits and e_machine
+_BITS = {b"\x02\x01": 64, b"\x01\x01": 32}  # class and byte order (little endian)
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _SHT_NULL, _SHT_NOBITS, _SHF_ALLOC = 0, 8, 2
 _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_VERNEED, _DT_VERNEEDNUM = 1, 5, 14, 0x6FFFFFFE, 0x6FFFFFFF
-_HEADER, _SEGMENT, _SECTION = (
-    struct.Struct("<16sHHIQQQIHHHHHH"),
-    struct.Struct("<IIQQQQQQ"),
-    struct.Struct("<IIQQQQIIQQ"),
-)
+_HEADERS = {64: struct.Struct("<16sHHIQQQIHHHHHH"), 32: struct.Struct("<16sHHIIIIIHHHHHH")}
+_SEGMENTS = {64: struct.Struct("<IIQQQQQQ"), 32: struct.Struct("<IIIIIIII")}
+_SECTIONS = {64: struct.Struct("<IIQQQQIIQQ"), 32: struct.Struct("<IIIIIIIIII")}
+_DYNAMICS = {64: struct.Struct("<QQ"), 32: struct.Struct("<II")}
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class ElfNeeds:
 
 @dataclass(frozen=True)
 class _Header:
+    bits: int
     fields: tuple[int, ...]
 
-    machine = property(lambda self: self.fields[2])
+    machine = property(lambda self: _MACHINES[self.bits, self.fields[2]])
     phoff = property(lambda self: self.fields[5])
     shoff = property(lambda self: self.fields[6])
     phnum = property(lambda self: self.fields[10])
@@ -95,12 +97,16 @@ def parse_version(text: str) -> tuple[int, ...]:
 
 
 def needs(path: Path) -> ElfNeeds:
-    """What the shared library at `path` needs. Raises ValueError when it is not a well-formed 64-bit library."""
-    data = path.read_bytes()
+    """What the shared library at `path` needs. Raises ValueError when it is not a well-formed library."""
+    return needs_of(path.read_bytes(), path.name)
+
+
+def needs_of(data: bytes, name: str) -> ElfNeeds:
+    """As `needs`, of the content of a file; `name` is for the message of the ValueError."""
     try:
         return _needs(data)
     except (struct.error, IndexError, UnicodeDecodeError) as e:
-        raise ValueError(f"{path.name}: damaged ELF file ({e})") from e
+        raise ValueError(f"{name}: damaged ELF file ({e})") from e
 
 
 def strip(data: bytes) -> bytes:
@@ -109,6 +115,8 @@ def strip(data: bytes) -> bytes:
         header = _header(data)
         segments, sections = _segments(data, header), _sections(data, header)
     except (ValueError, struct.error, IndexError):
+        return data
+    if header.bits != 64:
         return data
     dropped = {i for i, s in enumerate(sections) if _is_dispensable(i, s, header)}
     chunks = _chunks(header, segments, [s for i, s in enumerate(sections) if i not in dropped])
@@ -121,7 +129,7 @@ def strip(data: bytes) -> bytes:
 def _needs(data: bytes) -> ElfNeeds:
     header = _header(data)
     segments = _segments(data, header)
-    dynamic = _dynamic(data, segments)
+    dynamic = _dynamic(data, segments, _DYNAMICS[header.bits])
     tags = dict(dynamic)
     if _DT_STRTAB not in tags:
         raise ValueError("no dynamic section: not a shared library")
@@ -132,11 +140,11 @@ def _needs(data: bytes) -> ElfNeeds:
     if _DT_VERNEED in tags:
         table = _file_offset(segments, tags[_DT_VERNEED])
         versions = tuple(_versions(data, table, tags.get(_DT_VERNEEDNUM, 0), strings))
-    return ElfNeeds(_MACHINES[header.machine], soname, libraries, versions)
+    return ElfNeeds(header.machine, soname, libraries, versions)
 
 
 def _versions(data: bytes, offset: int, count: int, strings: int) -> list[tuple[str, str]]:
-    """Elf64_Verneed is a list by relative offsets, each with a list of Elf64_Vernaux of its own."""
+    """Verneed is a list by relative offsets, each with a list of Vernaux of its own; both are the same in 32 bits."""
     found = []
     for _ in range(count):
         _, aux_count, file, aux, following = struct.unpack_from("<HHIII", data, offset)
@@ -152,32 +160,36 @@ def _versions(data: bytes, offset: int, count: int, strings: int) -> list[tuple[
 def _header(data: bytes) -> _Header:
     if not is_elf(data):
         raise ValueError("not an ELF file")
-    if data[4:6] != b"\x02\x01":
-        raise ValueError("not a 64-bit little-endian ELF file")
-    fields = _HEADER.unpack_from(data)
-    header = _Header(fields)
-    if header.machine not in _MACHINES:
-        raise ValueError(f"ELF machine {header.machine}, known are {', '.join(_MACHINES.values())}")
-    if fields[9] != _SEGMENT.size or (header.shnum and fields[11] != _SECTION.size):
+    bits = _BITS.get(data[4:6])
+    if bits is None:
+        raise ValueError("not a little-endian ELF file")
+    fields = _HEADERS[bits].unpack_from(data)
+    header = _Header(bits, fields)
+    if (bits, fields[2]) not in _MACHINES:
+        raise ValueError(f"ELF machine {fields[2]} of {bits} bits, known are {', '.join(_MACHINES.values())}")
+    if fields[9] != _SEGMENTS[bits].size or (header.shnum and fields[11] != _SECTIONS[bits].size):
         raise ValueError("ELF headers of an unknown size")
     return header
 
 
 def _segments(data: bytes, header: _Header) -> list[_Segment]:
-    place = header.phoff
-    return [_Segment(*_SEGMENT.unpack_from(data, place + i * _SEGMENT.size)) for i in range(header.phnum)]
+    layout = _SEGMENTS[header.bits]
+    rows = [layout.unpack_from(data, header.phoff + i * layout.size) for i in range(header.phnum)]
+    if header.bits == 32:  # the flags stand behind the sizes
+        rows = [(kind, flags, *places, align) for kind, *places, flags, align in rows]
+    return [_Segment(*row) for row in rows]
 
 
 def _sections(data: bytes, header: _Header) -> list[_Section]:
-    place = header.shoff
-    return [_Section(*_SECTION.unpack_from(data, place + i * _SECTION.size)) for i in range(header.shnum)]
+    layout = _SECTIONS[header.bits]
+    return [_Section(*layout.unpack_from(data, header.shoff + i * layout.size)) for i in range(header.shnum)]
 
 
-def _dynamic(data: bytes, segments: list[_Segment]) -> list[tuple[int, int]]:
+def _dynamic(data: bytes, segments: list[_Segment], layout: struct.Struct) -> list[tuple[int, int]]:
     entries = []
     for segment in (s for s in segments if s.kind == _PT_DYNAMIC):
-        for place in range(segment.offset, segment.offset + segment.file_bytes, 16):
-            tag, value = struct.unpack_from("<QQ", data, place)
+        for place in range(segment.offset, segment.offset + segment.file_bytes, layout.size):
+            tag, value = layout.unpack_from(data, place)
             if tag == 0:
                 break
             entries.append((tag, value))
@@ -201,7 +213,7 @@ def _is_dispensable(index: int, section: _Section, header: _Header) -> bool:
 
 def _chunks(header: _Header, segments: list[_Segment], sections: list[_Section]) -> list[_Chunk]:
     """What must stay of the file, in order, overlapping ranges joined."""
-    ranges = [(0, _HEADER.size, 1), (header.phoff, header.phoff + header.phnum * _SEGMENT.size, 8)]
+    ranges = [(0, _HEADERS[64].size, 1), (header.phoff, header.phoff + header.phnum * _SEGMENTS[64].size, 8)]
     ranges += [(s.offset, s.offset + s.file_bytes, max(1, s.align)) for s in segments if s.file_bytes]
     ranges += [(s.offset, s.offset + s.size, max(1, s.align)) for s in sections if s.size and s.kind != _SHT_NOBITS]
     chunks: list[_Chunk] = []
@@ -236,15 +248,15 @@ def _rewrite(
     section_table = len(out)
     for index, s in enumerate(sections):
         entry = _Section(s.name, *(0,) * 9) if index in dropped else _moved_section(s, moves)
-        out += _SECTION.pack(*_astuple(entry))
+        out += _SECTIONS[64].pack(*_astuple(entry))
     program_headers = header.phoff + _shift(moves, header.phoff)
     for index, segment in enumerate(segments):
         place = segment.offset + (_shift(moves, segment.offset) if segment.file_bytes else 0)
         moved = (segment.kind, segment.flags, place, *_astuple(segment)[3:])
-        _SEGMENT.pack_into(out, program_headers + index * _SEGMENT.size, *moved)
+        _SEGMENTS[64].pack_into(out, program_headers + index * _SEGMENTS[64].size, *moved)
     fields = list(header.fields)
     fields[5], fields[6] = program_headers, section_table
-    _HEADER.pack_into(out, 0, *fields)
+    _HEADERS[64].pack_into(out, 0, *fields)
     return bytes(out)
 
 

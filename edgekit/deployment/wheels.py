@@ -1,8 +1,9 @@
 """A runtime name and a board's Python, CPU and libc → one finished folder for PYTHONPATH there.
 
 The wheels are resolved and downloaded on the host by pip, with the user's own pip configuration; the board needs no
-pip, no compiler and no internet. They are unpacked by name, slimmed by the table below and stripped of symbols.
-Refused: CPUs and Pythons for which no wheels exist, archives with links or names outside their folder.
+pip, no compiler and no internet. They are unpacked by name, slimmed by the table below and stripped of symbols. Where
+LiteRT has no wheel for a board, or its libraries do not load there, tflite-runtime takes its place if it can. Refused:
+CPUs and Pythons for which no wheels exist, archives with links or names outside their folder.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from edgekit import resources
 from edgekit.deployment import elf
-from edgekit.errors import DeviceError, IntegrityError, UnsupportedError, did_you_mean
+from edgekit.errors import DeviceError, EdgekitError, IntegrityError, UnsupportedError, did_you_mean
 from edgekit.files import write_whole
 
 Progress = Callable[[str], None]
@@ -36,15 +37,37 @@ NUMPY = {
 }  # fmt: skip
 NUMPY_1 = dict.fromkeys(("3.9", "3.10", "3.11", "3.12"), "numpy==1.26.4")  # tflite-runtime breaks with NumPy 2
 
-# pip takes the newest release up to the tested one that has a wheel for the board's Python and libc.
+
+@dataclass(frozen=True)
+class BoardRuntime:
+    """What runs models on a board.
+
+    file_type      ending of the model files that it runs
+    requirement    for pip, which takes the newest release up to the tested one that has a wheel for the board
+    numpy          by the board's Python, the release that goes with it
+    architectures  CPUs that it has wheels for
+    tag_libc       the glibc that the tags of its wheels name, where their libraries need less
+    fallback       what runs the same files where this one cannot; "" is nothing
+    """
+
+    file_type: str
+    requirement: str
+    numpy: Mapping[str, str]
+    architectures: tuple[str, ...] = ("aarch64", "x86_64")
+    tag_libc: str = "2.17"
+    fallback: str = ""
+
+
 # ONNX Runtime stops at 1.28.0: its library has 21.6 MB on aarch64, that of 1.32.0 has 28.5 MB, and glibc 2.27 is enough
-# for it (1.32.0: 2.28).
+# for it (1.32.0: 2.28). The libraries of tflite-runtime need glibc 2.27.
 RUNTIMES = {
-    "onnxruntime": ("onnxruntime>=1.19,<=1.28.0", NUMPY),
-    "litert": ("ai-edge-litert>=2.0,<=2.3.0", NUMPY),
-    "tflite-runtime": ("tflite-runtime==2.14.0", NUMPY_1),
+    "onnxruntime": BoardRuntime(".onnx", "onnxruntime>=1.19,<=1.28.0", NUMPY),
+    "litert": BoardRuntime(".tflite", "ai-edge-litert>=2.0,<=2.3.0", NUMPY, fallback="tflite-runtime"),
+    "tflite-runtime": BoardRuntime(
+        ".tflite", "tflite-runtime==2.14.0", NUMPY_1, ("aarch64", "x86_64", "armv7l"), tag_libc="2.34"
+    ),
 }
-ARCHITECTURES = ("aarch64", "x86_64")
+WITHOUT_NUMPY = ("armv7l",)  # CPUs that NumPy has no wheels for: the board's own must do
 
 # Paths inside the wheels that stay behind, each for a reason; a pattern's * also matches "/".
 DROPPED = (
@@ -75,9 +98,9 @@ _DIST_INFO_KEPT = re.compile(r"METADATA|.*(LICEN[CS]E|NOTICE|COPYING).*", re.IGN
 _LARGEST_UNPACKED_BYTES = 1 << 30
 # what every glibc system with Python has; anything else must be in the tree itself
 _SYSTEM_LIBRARIES = re.compile(
-    r"lib(c|m|dl|rt|pthread|util|gcc_s|stdc\+\+)\.so\.\d+|ld-linux-(aarch64|x86-64)\.so\.\d|libz\.so\.1|libatomic\.so\.1"
+    r"lib(c|m|dl|rt|pthread|util|gcc_s|stdc\+\+)\.so\.\d+|ld-linux-(aarch64|x86-64|armhf)\.so\.\d|libz\.so\.1|libatomic\.so\.1"
 )
-_LAYOUT = 1  # part of a tree's identity: raise it when slimming changes
+_LAYOUT = 2  # part of a tree's identity: raise it when slimming changes
 
 
 @dataclass(frozen=True)
@@ -127,16 +150,50 @@ class _Wanted:
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
-def assemble(
-    runtime: str, *, python: str, arch: str, libc_version: str, cache: Path, progress: Progress | None = None
-) -> RuntimeTree:
-    """The runtime for a board with Python `python` ("3.11"), CPU `arch` ("aarch64") and glibc `libc_version` ("2.36").
+@dataclass(frozen=True)
+class Board:
+    """What decides which libraries run on a board.
+
+    python  "3.11"; arch: "aarch64"; libc: its glibc, "2.36"
+    numpy   version of its own NumPy; None: it has none
+    """
+
+    python: str
+    arch: str
+    libc: str
+    numpy: str | None = None
+
+
+class _NoWheel(UnsupportedError):
+    """No wheel exists for the board: another runtime may have one."""
+
+
+class _DoesNotLoad(DeviceError):
+    """The libraries of the wheels need more than the board has."""
+
+
+def assemble(runtime: str, board: Board, cache: Path, progress: Progress | None = None) -> RuntimeTree:
+    """`runtime`, or what takes its place on this board, ready to be sent.
 
     Downloads and finished trees are kept under `cache`; a second call with the same arguments needs no network. Raises
-    UnsupportedError when no wheels exist for the board, DeviceError when they need a newer libc than the board has.
+    UnsupportedError when no wheels exist for the board, DeviceError when it lacks what they need (libc, NumPy).
     """
     say = progress or (lambda _: None)
-    wanted = _want(runtime, python, arch, libc_version)
+    try:
+        return _assemble(runtime, board, cache, say)
+    except (_NoWheel, _DoesNotLoad) as e:
+        fallback = RUNTIMES[runtime].fallback
+        if not fallback:
+            raise
+        say(f"{e.message}: taking {fallback}, which runs the same files")
+        try:
+            return _assemble(fallback, board, cache, say)
+        except EdgekitError as second:
+            raise type(second)(f"{e.message}; {second.message}", hint=second.hint) from e
+
+
+def _assemble(runtime: str, board: Board, cache: Path, say: Progress) -> RuntimeTree:
+    wanted = _want(runtime, board)
     wheels = _resolve(wanted, cache, say)
     own = sorted(_own_files())
     identity = _identity(wheels, own)
@@ -144,11 +201,12 @@ def assemble(
     if not path.is_dir():
         say(f"unpacking and slimming {', '.join(f'{w.name} {w.version}' for w in wheels)}")
         _build(path, wheels, own, cache)
-    tree = _describe(path, runtime, python, arch, wheels)
-    complaints = check_needs(tree, libc_version)
+    tree = _describe(path, runtime, board.python, board.arch, wheels)
+    complaints = check_needs(tree, board.libc)
     if complaints:
-        raise DeviceError(
-            f"{runtime} cannot run on this board: " + "; ".join(complaints),
+        more = " (more than the tag of its wheel says)" if any("GLIBC" in c for c in complaints) else ""
+        raise _DoesNotLoad(
+            f"{runtime} cannot run on this board: {'; '.join(complaints)}{more}",
             hint="use an OS image with a newer libc, or another --runtime",
         )
     return tree
@@ -174,25 +232,50 @@ def check_needs(tree: RuntimeTree, libc_version: str, libstdcxx: str | None = No
     return found
 
 
-def _want(runtime: str, python: str, arch: str, libc_version: str) -> _Wanted:
+def _want(runtime: str, board: Board) -> _Wanted:
     if runtime not in RUNTIMES:
         raise UnsupportedError(f"runtime {runtime!r} is unknown", hint=did_you_mean(runtime, RUNTIMES))
-    requirement, numpy = RUNTIMES[runtime]
-    if arch not in ARCHITECTURES:
-        raise UnsupportedError(
-            f"{runtime} on {arch}: no wheels exist for this CPU, only for {' and '.join(ARCHITECTURES)}",
-            hint="a 64-bit OS image where the board can run one; a native runner for 32-bit boards is planned",
+    kind = RUNTIMES[runtime]
+    if board.arch not in kind.architectures:
+        raise _NoWheel(
+            f"{runtime} on {board.arch}: no wheels exist for this CPU, only for {' and '.join(kind.architectures)}",
+            hint=_other_ways(board.arch),
         )
-    if python not in numpy:
-        raise UnsupportedError(
-            f"{runtime} on Python {python}: supported are {', '.join(numpy)}",
+    if board.python not in kind.numpy:
+        raise _NoWheel(
+            f"{runtime} on Python {board.python}: supported are {', '.join(kind.numpy)}",
             hint="install one of these Pythons on the board, or use another --runtime",
         )
-    if not re.fullmatch(r"2\.\d{1,3}", libc_version):
+    if not re.fullmatch(r"2\.\d{1,3}", board.libc):
         raise DeviceError(
-            f"libc version {libc_version!r} of the board: glibc 2.x is needed", hint="musl is not supported"
+            f"libc version {board.libc!r} of the board: glibc 2.x is needed", hint="musl is not supported"
         )
-    return _Wanted((requirement, numpy[python]), python, arch, libc_version)
+    numpy = kind.numpy[board.python]
+    if board.arch in WITHOUT_NUMPY:
+        _check_numpy(runtime, board, numpy)
+    requirements = (kind.requirement,) if board.arch in WITHOUT_NUMPY else (kind.requirement, numpy)
+    return _Wanted(requirements, board.python, board.arch, max(board.libc, kind.tag_libc, key=elf.parse_version))
+
+
+def _other_ways(arch: str) -> str:
+    others = [f"--runtime {name} has them" for name, kind in RUNTIMES.items() if arch in kind.architectures]
+    return "; ".join(others) or "a 64-bit OS image where the board can run one; a native runner is planned"
+
+
+def _check_numpy(runtime: str, board: Board, wanted: str) -> None:
+    """The board's own NumPy must be of the major version that `wanted` ("numpy==1.26.4") names. Raises DeviceError."""
+    if board.numpy is None:
+        raise DeviceError(
+            f"the board has no NumPy, and there is no wheel of NumPy for {board.arch}",
+            hint="run on the board: sudo apt install python3-numpy; then deploy again",
+        )
+    major = wanted.partition("==")[2].partition(".")[0]
+    if board.numpy.partition(".")[0] != major:
+        raise DeviceError(
+            f"the board has NumPy {board.numpy}, {runtime} needs NumPy {major}, "
+            f"and there is no wheel of NumPy for {board.arch}",
+            hint="use an OS image with an older NumPy, such as Raspberry Pi OS bookworm",
+        )
 
 
 # --- resolving and downloading
@@ -239,7 +322,7 @@ def _refusal(wanted: _Wanted, stderr: str) -> UnsupportedError:
     lines = [line.strip() for line in stderr.splitlines() if line.startswith("ERROR:")]
     if any("No matching distribution" in line for line in lines) and "onnection" not in stderr:
         hint = "check the package index that pip uses (pip config list); older Pythons and libcs have fewer wheels"
-        return UnsupportedError(f"no wheel for {wanted}: {lines[0].removeprefix('ERROR: ')}", hint=hint)
+        return _NoWheel(f"no wheel for {wanted}: {lines[0].removeprefix('ERROR: ')}", hint=hint)
     reason = lines[-1].removeprefix("ERROR: ") if lines else stderr.strip()[-300:]
     return UnsupportedError(
         f"pip could not download {wanted}: {reason}", hint="check the network and `pip config list`"
@@ -292,10 +375,26 @@ def _kept_files(wheel: Wheel, cache: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(source) as archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
         _check_members(wheel, members)
-        for member in members:
-            if is_kept(member.filename):
-                data = archive.read(member)
-                yield member.filename, elf.strip(data) if elf.is_elf(data) else data
+        names = [m.filename for m in members]
+        kept = {name for name in names if is_kept(name)}
+        for name in sorted(kept | _needed(archive, kept, names)):
+            data = archive.read(name)
+            yield name, elf.strip(data) if elf.is_elf(data) else data
+
+
+def _needed(archive: zipfile.ZipFile, kept: set[str], names: list[str]) -> set[str]:
+    """Libraries that would stay behind although kept ones are linked to them: libLiteRt.so in ai-edge-litert 2.1."""
+    left = {PurePosixPath(name).name: name for name in names if name not in kept}
+    found: set[str] = set()
+    queue = [name for name in kept if ".so" in PurePosixPath(name).name]
+    while queue:
+        name = queue.pop()
+        data = archive.read(name)
+        libraries = elf.needs_of(data, name).libraries if elf.is_elf(data) else ()
+        linked = [left.pop(library) for library in libraries if library in left]
+        found.update(linked)
+        queue += linked
+    return found
 
 
 def _check_members(wheel: Wheel, members: list[zipfile.ZipInfo]) -> None:

@@ -32,9 +32,15 @@ def cache() -> Path:
 
 
 def assemble(
-    cache: Path, runtime: str = "onnxruntime", arch: str = "aarch64", libc: str = "2.36", python: str = "3.11"
+    cache: Path,
+    runtime: str = "onnxruntime",
+    arch: str = "aarch64",
+    libc: str = "2.36",
+    python: str = "3.11",
+    numpy: str | None = None,
+    progress=None,
 ):
-    return wheels.assemble(runtime, python=python, arch=arch, libc_version=libc, cache=cache)
+    return wheels.assemble(runtime, wheels.Board(python, arch, libc, numpy), cache, progress)
 
 
 def run_in(tree: wheels.RuntimeTree, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -135,6 +141,27 @@ def test_a_wheel_that_changed_in_the_cache_is_refused(cache, tmp_path):
     [
         ({"arch": "armv7l"}, UnsupportedError, "onnxruntime on armv7l: no wheels exist for this CPU"),
         ({"arch": "armv6l"}, UnsupportedError, "no wheels exist"),
+        (
+            {"arch": "armv6l", "runtime": "litert"},
+            UnsupportedError,
+            "litert on armv6l: .*; tflite-runtime on armv6l: no",
+        ),
+        ({"arch": "armv7l", "runtime": "litert"}, DeviceError, "litert on armv7l: no wheels .* the board has no NumPy"),
+        (
+            {"arch": "armv7l", "runtime": "tflite-runtime", "numpy": "2.2.4"},
+            DeviceError,
+            r"has NumPy 2\.2\.4, .* needs NumPy 1",
+        ),
+        (
+            {"arch": "armv7l", "runtime": "litert", "numpy": "2.2.4", "python": "3.13"},
+            UnsupportedError,
+            r"Python 3\.13",
+        ),
+        (
+            {"arch": "armv7l", "runtime": "tflite-runtime", "numpy": "1.26.4", "python": "3.12"},
+            UnsupportedError,
+            "no wheel for",
+        ),
         ({"python": "3.7"}, UnsupportedError, r"Python 3\.7: supported are 3\.9"),
         ({"runtime": "tflite-runtime", "python": "3.13"}, UnsupportedError, r"Python 3\.13: supported are"),
         ({"runtime": "onnxruntim"}, UnsupportedError, "is unknown"),
@@ -149,11 +176,47 @@ def test_boards_without_wheels_are_refused(arguments, error, message, cache):
 
 
 def test_a_wheel_whose_tag_lies_about_glibc_is_found_out(cache):
-    """ai-edge-litert's tag says glibc 2.27, its library needs 2.34."""
-    with pytest.raises(DeviceError, match=r"needs GLIBC_2\.3\d, the board has 2\.31"):
-        assemble(cache, "litert", libc="2.31")
+    """ai-edge-litert's tag says glibc 2.27, its library needs 2.34. No tflite-runtime exists for this Python."""
+    with pytest.raises(UnsupportedError, match=r"needs GLIBC_2\.3\d, the board has 2\.31 .*no wheel for tflite"):
+        assemble(cache, "litert", libc="2.31", python="3.12")
     tree = assemble(cache, "litert", libc="2.36")
     assert any("GLIBCXX_3.4.30" in c for c in wheels.check_needs(tree, "2.36", "3.4.28"))
+
+
+@pytest.mark.parametrize(
+    ("python", "libc", "why"),
+    [
+        ("3.11", "2.31", "litert cannot run on this board: libpywrap_litert_common.so needs GLIBC_2.34"),
+        ("3.9", "2.28", "litert cannot run on this board: libLiteRt.so needs GLIBC_2.30"),
+    ],
+)
+def test_tflite_runtime_takes_the_place_of_litert(python, libc, why, cache):
+    """The tag of tflite-runtime says glibc 2.34, its library needs 2.27."""
+    said: list[str] = []
+    tree = assemble(cache, "litert", libc=libc, python=python, progress=said.append)
+    assert (tree.runtime, wheels.RUNTIMES[tree.runtime].file_type) == ("tflite-runtime", ".tflite")
+    assert {w.name: w.version for w in tree.wheels} == {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}
+    assert any(why in line and "taking tflite-runtime, which runs the same files" in line for line in said)
+
+
+def test_libraries_stay_that_others_are_linked_to(cache):
+    """Raspberry Pi OS bullseye gets ai-edge-litert 2.1, whose interpreter needs libLiteRt.so; that of 2.3 does not."""
+    old, new = assemble(cache, "litert", libc="2.31", python="3.9"), assemble(cache, "litert")
+    assert {w.name: w.version for w in old.wheels}["ai-edge-litert"].startswith("2.1.")
+    assert wheels.check_needs(old, "2.31", "3.4.28") == []
+    found = [[p.name for p in tree.path.rglob("libLiteRt*.so")] for tree in (old, new)]
+    assert found == [["libLiteRt.so"], []]
+
+
+def test_a_32_bit_board_brings_its_own_numpy(cache):
+    """Raspberry Pi OS bookworm, 32-bit: NumPy 1.24.2 of Debian; NumPy has no wheels for this CPU."""
+    tree = assemble(cache, "litert", arch="armv7l", numpy="1.24.2")
+    assert (tree.runtime, [w.name for w in tree.wheels]) == ("tflite-runtime", ["tflite-runtime"])
+    (library,) = tree.path.rglob("*.so")
+    needs = elf.needs(library)
+    assert needs.machine == "armv7l" and needs.highest("GLIBC") == (2, 27) and "libc.so.6" in needs.libraries
+    assert wheels.check_needs(tree, "2.26") == [f"{library.name} needs GLIBC_2.27, the board has 2.26"]
+    assert tree.bytes < 6e6
 
 
 @pytest.mark.parametrize("name", ["../evil.py", "/etc/evil.py", "numpy/../../evil.py", "a\\b.py", "numpy/\n.py"])
