@@ -145,9 +145,12 @@ def deploy(
 ) -> Deployment:
     """Bring a build folder and the runtime for it to a board, check it there, make it current, and measure it.
 
-    build     the build folder; default: that of edgekit.toml, converted first when what it was made of has changed
+    build     the build folder; default: that of edgekit.toml, converted first when what it was made of has changed, or
+              when it lacks the file format that `runtime` runs
     target    kind of board; device: a name in edgekit.toml; host: "pi@ADDRESS", "local" or "virtual", over both
     app       folder on the board; default: from edgekit.toml, else the name of the model
+    runtime   what runs the model there: onnxruntime, litert or tflite-runtime; default: from edgekit.toml, else the
+              first of the target that runs a file of the build
     bench     what to measure afterwards; None: nothing
     dry_run   only look at the board and plan
     root      on the board, default ~/.edgekit
@@ -160,10 +163,13 @@ def deploy(
     spec, kind = _choose(project, target, device, host)
     name = None if app is None else check_app_name(app)
     deployment.check_root(root)
-    folder = _fresh_build(project, build, progress)
+    runtime = runtime or (project.runtime if project else "")
+    folder = _fresh_build(project, build, progress, _file_type(runtime))
+    runtime = runtime or _usual_runtime(kind, folder)
+    artifacts.description_of(folder, _file_type(runtime))
     name = name or (project.name if project else _app_name(folder))
     with _opened(spec, kind, host_key, identity, progress) as board:
-        plan = _plan(board, spec, kind, name, folder, runtime or (project.runtime if project else ""), root, progress)
+        plan = _plan(board, spec, kind, name, folder, runtime, root, progress)
         python = deployment.board_python(plan.facts).executable
         if dry_run:
             return deployment.planned(plan, board, target=kind.id, python=python)
@@ -284,6 +290,27 @@ def _plan(
     return deployment.plan(bundle, facts, needs, deployment.Options(owner, root))
 
 
+def _file_type(runtime: str) -> str:
+    """Ending of the model files that a runtime runs; "" where none is named. Raises UnsupportedError."""
+    from edgekit.deployment.wheels import board_runtime
+
+    return board_runtime(runtime).file_type if runtime else ""
+
+
+def _usual_runtime(kind: Target, build: Path) -> str:
+    """The first runtime of the target that can be deployed and runs a file of the build. Raises UnsupportedError."""
+    from edgekit.deployment.wheels import RUNTIMES
+
+    types = {Path(document["file"]).suffix for document in artifacts.descriptions(build).values()}
+    usable = [name for name in kind.runtimes if name in RUNTIMES]
+    if not usable:
+        raise UnsupportedError(
+            f"{kind.id} runs models with {' or '.join(kind.runtimes)}, and deploying that is not there yet",
+            hint="targets with onnxruntime or litert can be deployed to; see `edgekit targets`",
+        )
+    return next((name for name in usable if RUNTIMES[name].file_type in types), usable[0])
+
+
 def _told(progress: Progress) -> Callable[[int, int, str], None]:
     """Bytes as lines for people, one per step and tenth of the transfer."""
     said: set[str] = set()
@@ -299,8 +326,9 @@ def _told(progress: Progress) -> Callable[[int, int, str], None]:
     return tell
 
 
-def _fresh_build(project: Project | None, build: str | Path | None, progress: Progress) -> Path:
-    """The build folder to deploy; the project's own is converted first when what it was made of has changed."""
+def _fresh_build(project: Project | None, build: str | Path | None, progress: Progress, file_type: str = "") -> Path:
+    """The build folder to deploy; the project's own is converted first when what it was made of has changed, or when it
+    has no file with the ending `file_type` ("" for any)."""
     folder = Path(build).resolve() if build is not None else project.build if project else None
     if folder is None:
         raise UsageError("what shall be deployed?", hint="name a build folder, or run where an edgekit.toml is")
@@ -311,7 +339,7 @@ def _fresh_build(project: Project | None, build: str | Path | None, progress: Pr
         if report is None:
             raise ModelError(f"{project.source} does not exist", hint="it is `source` in edgekit.toml")
         return folder
-    options = project.convert or _recorded_options(report)
+    options = _with_format(project.convert or _recorded_options(report), file_type)
     why = _changed(project, report, options)
     if why is None:
         return folder
@@ -334,7 +362,20 @@ def _changed(project: Project, report: dict[str, Any] | None, options: ConvertOp
         path = project.source.parent / str(name)
         if not path.is_file() or file_sha256(path) != digest:
             return f"reads {name}, which has changed"
-    return None if _recorded_options(report) == options else "is to be converted with other options"
+    return None if _serves(_recorded_options(report), options) else "is to be converted with other options"
+
+
+def _with_format(options: ConvertOptions, file_type: str) -> ConvertOptions:
+    """`options`, so that the build has a file with the ending `file_type`."""
+    wanted = file_type.removeprefix(".")
+    if not wanted or wanted in options.formats:
+        return options
+    return replace(options, formats=(*options.formats, wanted))
+
+
+def _serves(recorded: ConvertOptions, wanted: ConvertOptions) -> bool:
+    """Whether a conversion with the `recorded` options made all that `wanted` would make; more formats do no harm."""
+    return set(wanted.formats) <= set(recorded.formats) and replace(recorded, formats=wanted.formats) == wanted
 
 
 def _recorded_options(report: dict[str, Any] | None) -> ConvertOptions:

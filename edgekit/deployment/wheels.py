@@ -164,6 +164,13 @@ class Board:
     numpy: str | None = None
 
 
+def board_runtime(name: str) -> BoardRuntime:
+    """The entry of RUNTIMES. Raises UnsupportedError for what is no runtime."""
+    if name not in RUNTIMES:
+        raise UnsupportedError(f"runtime {name!r} is unknown", hint=did_you_mean(name, RUNTIMES))
+    return RUNTIMES[name]
+
+
 class _NoWheel(UnsupportedError):
     """No wheel exists for the board: another runtime may have one."""
 
@@ -233,9 +240,7 @@ def check_needs(tree: RuntimeTree, libc_version: str, libstdcxx: str | None = No
 
 
 def _want(runtime: str, board: Board) -> _Wanted:
-    if runtime not in RUNTIMES:
-        raise UnsupportedError(f"runtime {runtime!r} is unknown", hint=did_you_mean(runtime, RUNTIMES))
-    kind = RUNTIMES[runtime]
+    kind = board_runtime(runtime)
     if board.arch not in kind.architectures:
         raise _NoWheel(
             f"{runtime} on {board.arch}: no wheels exist for this CPU, only for {' and '.join(kind.architectures)}",
