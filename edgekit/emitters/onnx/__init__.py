@@ -1,0 +1,65 @@
+"""Program → ONNX graph: QDQ where tensors are quantized, plain float where they are not.
+
+Inputs and outputs are float32, in the layout and under the names that they have in the program (the model of a .tflite
+file keeps NHWC inputs). `ROWS` says for every operator which nodes it becomes. Scales are kept bit for bit. Refused:
+operators without a row, activations of other integer types than int8, uint8 and int16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import onnx_ir as ir
+
+from edgekit.emitters.onnx import arithmetic, convolution, shape
+from edgekit.emitters.onnx.writer import Writer
+from edgekit.errors import UnsupportedOpError
+from edgekit.ops.arithmetic import Add, Sub
+from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
+from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.pooling import AveragePool2D, MaxPool2D
+from edgekit.ops.quantization import Dequantize, Quantize
+from edgekit.ops.shape import Reshape, Transpose
+from edgekit.program import Op, Program
+
+Row = Callable[[Any, Writer], None]
+
+ROWS: dict[type[Op], Row] = {
+    Conv2D: convolution.conv_2d,
+    DepthwiseConv2D: convolution.depthwise,
+    FullyConnected: convolution.fully_connected,
+    MaxPool2D: convolution.max_pool,
+    AveragePool2D: convolution.average_pool,
+    Add: arithmetic.binary("Add"),
+    Sub: arithmetic.binary("Sub"),
+    Reshape: shape.reshape,
+    Transpose: shape.transpose,
+    Quantize: shape.quantize,
+    Dequantize: shape.dequantize,
+}
+STORED = ("s8", "u8", "s16")  # what QuantizeLinear can make
+
+
+def to_onnx(program: Program) -> ir.Model:
+    """The graph, opset 20 (21 where values are int16). States become inputs and outputs behind the others.
+
+    Raises UnsupportedOpError naming every operation that has no form in ONNX.
+    """
+    refused = [f'"{op.name}" ({op.kind}): {reason}' for op in program.ops if (reason := _refusal(op))]
+    if refused:
+        raise UnsupportedOpError(refused, hint="use the .tflite file as it is, or replace these layers")
+    writer = Writer(program)
+    for op in program.ops:
+        ROWS[type(op)](op, writer)
+    return writer.model()
+
+
+def _refusal(op: Op) -> str | None:
+    if type(op) not in ROWS:
+        return "ONNX has no operator for it"
+    wide = next((t for t in op.outputs if t.quant is not None and t.dtype not in STORED), None)
+    return None if wide is None else f'"{wide.name}" is {wide.dtype} with a scale'
+
+
+__all__ = ["ROWS", "to_onnx"]
