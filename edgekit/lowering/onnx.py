@@ -346,6 +346,12 @@ class Call:
     def outputs(self) -> int:
         return sum(1 for v in self._node.outputs if v.uses() or v.is_graph_output())
 
+    def used(self) -> list[int]:
+        return [k for k, v in enumerate(self._node.outputs) if v.uses() or v.is_graph_output()]
+
+    def output_count(self) -> int:
+        return len(self._node.outputs)
+
     def shape(self, i: int) -> Shape:
         return _shape(self._value(i))
 

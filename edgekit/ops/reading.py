@@ -6,7 +6,7 @@ An operator that cannot take a node over raises `Refusal`; lowering collects the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edgekit.program import Activation, Op, QuantParams, Tensor
@@ -33,6 +33,24 @@ def plain(rank: int) -> Order:
     return tuple(range(rank))
 
 
+def axis_of(axis: int, rank: int) -> int:
+    """A possibly negative axis as one of 0 to rank - 1."""
+    if not -rank <= axis < rank:
+        raise Refusal(f"its axis {axis} is outside of {rank} axes")
+    return axis % rank
+
+
+def axes_of(axes: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Axes in rising order, each once."""
+    return tuple(sorted({axis_of(axis, rank) for axis in axes}))
+
+
+def without(order: Order, axes: Sequence[int]) -> Order:
+    """The order of a value that lost `axes`."""
+    kept = [axis for axis in order if axis not in axes]
+    return tuple(sorted(kept).index(axis) for axis in kept)
+
+
 class OnnxCall(Protocol):
     """One ONNX node. `integer`: its activations are stored as integers (it stands between Q and DQ), else it is float.
 
@@ -56,6 +74,12 @@ class OnnxCall(Protocol):
 
     def outputs(self) -> int:
         """Number of outputs."""
+
+    def used(self) -> list[int]:
+        """Positions of the outputs that somebody reads."""
+
+    def output_count(self) -> int:
+        """Number of outputs, those that nobody reads included."""
 
     def shape(self, i: int) -> tuple[int, ...]:
         """Shape of input value `i`."""
@@ -121,6 +145,7 @@ class TfliteCall:
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     variables: tuple[bool, ...] = ()
+    taken: set[str] = field(default_factory=set)  # names of tensors
 
     def input(self, i: int) -> Tensor:
         """Input `i`, which must be there."""
@@ -131,6 +156,14 @@ class TfliteCall:
 
     def optional(self, i: int) -> Tensor | None:
         return self.inputs[i] if i < len(self.inputs) else None
+
+    def between(self, name: str, shape: Sequence[int], like: Tensor) -> Tensor:
+        """A new tensor inside this operator, stored as `like` is."""
+        made, i = f"{self.name}_{name}", 1
+        while made in self.taken:
+            made, i = f"{self.name}_{name}_{i}", i + 1
+        self.taken.add(made)
+        return Tensor(made, tuple(shape), like.dtype, like.quant)
 
     @property
     def output(self) -> Tensor:
@@ -160,3 +193,19 @@ class TfliteCall:
         if code not in known:
             raise Refusal(f"fused activation {code} has no integer form")
         return known[code]
+
+
+def check_one_scale(*tensors: Tensor) -> None:
+    """Refuses tensors that do not store numbers in one way: operators that only move numbers need one."""
+    first = tensors[0]
+    for tensor in tensors[1:]:
+        if tensor.dtype != first.dtype:
+            raise Refusal(f"{tensor.name} is {tensor.dtype} and {first.name} {first.dtype}")
+        if tensor.quant != first.quant:
+            raise Refusal(f"{tensor.name} and {first.name} have different scales", "quantize the model again")
+
+
+def check_shape(tensor: Tensor, wanted: Sequence[int]) -> None:
+    """Refuses an output of another shape than its operator makes."""
+    if tensor.shape != tuple(wanted):
+        raise Refusal(f"its output has shape {list(tensor.shape)}, wanted {list(wanted)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, plain
+from edgekit.ops.reading import Refusal, TfliteCall, check_one_scale, check_shape, plain
 from edgekit.program import Op
 from edgekit.program.tensor import Array
 
@@ -22,6 +22,7 @@ class Reshape(Op):
     def from_tflite(cls, call: TfliteCall) -> Op:
         if call.input(0).size != call.output.size:
             raise Refusal(f"{list(call.input(0).shape)} has another number of elements than {list(call.output.shape)}")
+        check_one_scale(call.input(0), call.output)
         return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,))
 
 
@@ -40,7 +41,6 @@ class Transpose(Op):
         rank = len(call.input(0).shape)
         if sorted(order) != list(plain(rank)):
             raise Refusal(f"its order is {list(order)}, wanted each of 0 to {rank - 1} once")
+        check_one_scale(call.input(0), call.output)
+        check_shape(call.output, [call.input(0).shape[axis] for axis in order])
         return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,), order=order)
-
-
-__all__ = ["OnnxCall", "Reshape", "Transpose"]
