@@ -20,18 +20,28 @@ class Activation(Enum):
 
     def limits(self, output: Tensor) -> tuple[int, int]:
         """The clamp in stored integers of `output` (TFLite's CalculateActivationRangeQuantized)."""
-        low, high = output.limits
-        for real, pick in ((self.value[0], max), (self.value[1], min)):
-            if np.isfinite(real):
-                steps = np.float32(real) / np.float32(output.scale)
-                # TfLiteRound: half away from zero
-                stored = output.zero_point + int(np.trunc(steps + np.copysign(np.float32(0.5), steps)))
-                low, high = (pick(low, stored), high) if pick is max else (low, pick(high, stored))
-        return low, high
+        return stored_limits(*self.value, output)
 
     def clamp(self, x: Array) -> Array:
         """The clamp of float values."""
         return np.clip(x, np.float32(self.value[0]), np.float32(self.value[1]))
+
+
+def stored_limits(low: float, high: float, output: Tensor) -> tuple[int, int]:
+    """A clamp to real values in stored integers of `output`; a bound that is infinite is that of the type."""
+    smallest, largest = output.limits
+    return (
+        max(smallest, _stored(low, output)) if np.isfinite(low) else smallest,
+        min(largest, _stored(high, output)) if np.isfinite(high) else largest,
+    )
+
+
+def _stored(real: float, output: Tensor) -> int:
+    """The integer nearest to a real value, halves away from zero, before saturation to the type."""
+    with np.errstate(over="ignore"):
+        steps = np.float32(real) / np.float32(output.scale)
+    nearest = np.trunc(steps + np.copysign(np.float32(0.5), steps))
+    return output.zero_point + int(np.clip(nearest, -(2.0**31), 2.0**31))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
