@@ -35,9 +35,9 @@ SCALARS = {
 }
 DTYPES = {name: np.dtype(name).newbyteorder("<") for name in SCALARS}
 OFFSET = SCALARS["uint32"]
-# Tables, strings and vectors of one file, and the elements of vectors of tables: enough for 200,000 tensors and as many
-# operators.
-PART_LIMIT = 4_000_000
+# Tables, strings and vectors of one file, and the elements of vectors of tables. A tensor takes about 8, an operator 5:
+# enough for 75,000 of each, and read in seconds.
+PART_LIMIT = 1_000_000
 FILE_LIMIT_BYTES = 1 << 31  # offsets are read as signed numbers by others
 FILE_ALIGNMENT = 16
 
@@ -206,12 +206,13 @@ class _Reader:
     def _table(self, kind: str, at: int) -> Table:
         size, places = self._layout(kind, at - self.number("int32", at))
         self._claim(at, size)
-        table = Table(kind)
-        values = table.__dict__
+        values: dict[str, Any] = {"kind": kind}
         for field, offset in places:
             value = _READ[field.form](self, field, at + offset, values)
             if value is not None:
                 values[field.name] = value
+        table = Table.__new__(Table)  # the names come from the schema: nothing to check
+        table.__dict__.update(values)
         return table
 
     def _layout(self, kind: str, vtable: int) -> tuple[int, list[tuple[Field, int]]]:
@@ -386,8 +387,8 @@ def _numbers(field: Field, value: Any) -> Array:
     """A vector's values in its own type. Integers that do not fit are a bug: ValueError."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = np.frombuffer(value, np.uint8)
-    given = np.asarray(value)
-    array: Array = given.astype(DTYPES[field.of], copy=False)
-    if DTYPES[field.of].kind in "iu" and not np.array_equal(array, given):
+    given, dtype = np.asarray(value), DTYPES[field.of]
+    array: Array = given.astype(dtype, copy=False)
+    if given.dtype != dtype and dtype.kind in "iu" and not np.array_equal(array, given):
         raise ValueError(f"{field.name} is a vector of {field.of}, got other numbers ({given.dtype})")
     return array
