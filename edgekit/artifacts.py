@@ -42,12 +42,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What the user's evaluate() says of the float and the int8 file; `reason` says why a figure is unknown."""
+    """What the user's evaluate() says of the float, int8 and .tflite file; `reason`: why a figure is unknown."""
 
     float32: float | None = None
     int8: float | None = None
     evaluated_with: str | None = None
     reason: str | None = None
+    tflite: float | None = None
+    tflite_evaluated_with: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Conversion:
     out: Path
     source: Mapping[str, Any]
     precision: str
+    formats: tuple[str, ...]
     inputs: tuple[ValueSpec, ...]
     outputs: tuple[ValueSpec, ...]
     macs: int
@@ -80,6 +83,7 @@ class Conversion:
     accuracy: Accuracy
     parity: Mapping[str, float | None]
     layers: tuple[Layer, ...]
+    tflite: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())
     seconds: float = 0.0

@@ -1,6 +1,6 @@
 """A source → its build folder: every stage of `convert`, as a straight line of calls whose types change.
 
-spec → float graph → samples → QDQ graph → judged → files
+spec → float graph → samples → QDQ graph → program → .tflite → judged → files
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from edgekit.artifacts import Accuracy, Conversion, Golden, Layer
 from edgekit.errors import UsageError
 from edgekit.files import write_whole
 from edgekit.model import ModelSpec, file_sha256, from_module, load_source
-from edgekit.project import OBSERVERS, PRECISIONS, ConvertOptions
+from edgekit.project import FORMATS, OBSERVERS, PRECISIONS, ConvertOptions
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from edgekit.agreement import Agreement
     from edgekit.graph.calibration import CalibrationData
+    from edgekit.program import Program, Tensor
 
 Progress = Callable[[str], None]
 Calibration = Mapping[str, np.ndarray] | np.ndarray | str | None
@@ -45,20 +47,23 @@ def convert(
     evaluate: Callable[..., float] | None = None,
     name: str | None = None,
     precision: str = "int8",
+    formats: Sequence[str] = ("onnx",),
     observer: str = "minmax",
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     keep: str | Path | None = None,
     allow_pickle: bool = False,
     progress: Progress = silent,
 ) -> Conversion:
-    """Turn a trained model into a build folder: int8 QDQ ONNX, the float graph, golden data and a report.
+    """Turn a trained model into a build folder: int8 QDQ ONNX, TFLite, the float graph, golden data and a report.
 
-    source          torch.nn.Module (with example_inputs), or a path: model file (.py), float .onnx, QDQ .onnx
+    source          torch.nn.Module (with example_inputs), or a path: model file (.py), float or QDQ .onnx, float or
+                    int8 .tflite
     example_inputs  tensors for one call of the module; their shapes become the fixed shapes of the model
     calibration     arrays by input name, first axis = samples; one array where there is one input; the path of an .npz;
                     or "random" (then the accuracy is unknown)
     evaluate        called with `predict`, a function from arrays (first axis = samples) to outputs; returns one figure,
                     higher is better
+    formats         what to write: "onnx", "tflite"
     observer        how ranges are taken from calibration: minmax, percentile, entropy or mse
     shapes          input name → fixed shape, for models with dynamic dimensions
     keep            folder for the intermediate graphs of each stage
@@ -68,20 +73,25 @@ def convert(
     started = time.monotonic()
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("observer", observer, OBSERVERS)
+    formats = _formats(formats)
     spec = _spec(source, example_inputs, name, calibration, evaluate, allow_pickle)
     progress(f"reading {spec.name}")
     build = _float_stage(spec, shapes or {}, progress)
+    if "tflite" in formats:
+        _check_lowers(build, precision)
     build = _calibrate(build, precision)
     if precision == "int8":
         build = _quantize_stage(build, observer, progress)
-    conversion, golden = _judge(build, Path(out), precision, observer, progress)
-    options = ConvertOptions(precision, observer, _named(calibration), dict(shapes or {}))
+    if "tflite" in formats:
+        build = _tflite_stage(build, precision, progress)
+    conversion, golden = _judge(build, Path(out), precision, formats, observer, progress)
+    options = ConvertOptions(precision, formats, observer, _named(calibration), dict(shapes or {}))
     conversion = replace(conversion, options=asdict(options), seconds=time.monotonic() - started)
     if keep is not None:
         _keep(build, Path(keep))
-    files = {artifacts.INT8_FILE: build.int8, artifacts.FLOAT_FILE: build.float32}
-    described = artifacts.INT8_FILE if precision == "int8" else artifacts.FLOAT_FILE
-    artifacts.write_build(conversion, files, {described: artifacts.Description.of_onnx(conversion, golden)}, golden)
+    files = {artifacts.INT8_FILE: build.int8 if "onnx" in formats else None}
+    files |= {artifacts.FLOAT_FILE: build.float32, artifacts.TFLITE_FILE: build.tflite}
+    artifacts.write_build(conversion, files, _descriptions(build, conversion, golden), golden)
     return conversion
 
 
@@ -95,8 +105,12 @@ class _Build:
     export: Mapping[str, float | int | None]
     data: CalibrationData | None = None
     given_data: bool = False
+    came_quantized: bool = False
     quantized: ir.Model | None = None
     int8: bytes | None = None
+    program: Program | None = None
+    tflite: bytes | None = None
+    agreement: Agreement | None = None
     layers: tuple[Layer, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -118,6 +132,15 @@ def _source(spec: ModelSpec) -> dict[str, Any]:
 def _check_choice(what: str, got: str, allowed: Sequence[str]) -> None:
     if got not in allowed:
         raise UsageError(f"{what} is {got!r}", hint="allowed: " + ", ".join(allowed))
+
+
+def _formats(given: Sequence[str]) -> tuple[str, ...]:
+    """The formats in the order of FORMATS, each once."""
+    for name in given:
+        _check_choice("format", name, FORMATS)
+    if not given:
+        raise UsageError("no format was asked for", hint=f"allowed: {', '.join(FORMATS)}")
+    return tuple(name for name in FORMATS if name in given)
 
 
 def _spec(
@@ -156,12 +179,93 @@ def _float_stage(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]], progres
         export_facts: dict[str, float | int | None] = {"max_abs_error": exported.max_abs_error, "opset": exported.opset}
     else:
         assert spec.file is not None
-        graph = load.static_shapes(load.parse(load.load_onnx(spec.file)), shapes)
-        spec = replace(spec, kind="qdq-onnx" if load.is_quantized(graph) else "onnx")
-        graph = check_quantized(graph) if spec.kind == "qdq-onnx" else simplify(graph)
+        graph = (
+            _graph_of_tflite(spec.file, spec.name) if spec.kind == "tflite" else load.parse(load.load_onnx(spec.file))
+        )
+        graph = load.static_shapes(graph, shapes)
+        came_quantized = load.is_quantized(graph)
+        if spec.kind != "tflite":
+            spec = replace(spec, kind="qdq-onnx" if came_quantized else "onnx")
+        graph = check_quantized(graph) if came_quantized else simplify(graph)
         export_facts = {"max_abs_error": None, "opset": graph.opset_imports.get("")}
-    content = None if spec.kind == "qdq-onnx" else save.to_bytes(graph)
-    return _Build(spec, graph, content, export_facts)
+        if came_quantized:
+            return _Build(spec, graph, None, export_facts, came_quantized=True)
+    return _Build(spec, graph, save.to_bytes(graph), export_facts)
+
+
+def _graph_of_tflite(path: Path, name: str) -> ir.Model:
+    """A .tflite file made elsewhere as a graph: QDQ where it is quantized, float where it is float."""
+    from edgekit.emitters.onnx import to_onnx
+    from edgekit.lowering import from_tflite
+    from edgekit.tflite.model import read_file
+
+    return to_onnx(from_tflite(read_file(path), name))
+
+
+def _check_lowers(build: _Build, precision: str) -> None:
+    """Raises UnsupportedOpError naming every operator that TFLite cannot take over: before anything is calibrated."""
+    from edgekit.emitters import emit_tflite
+    from edgekit.graph.quant_params import Range
+    from edgekit.graph.quantization import quantize
+    from edgekit.lowering import from_onnx
+
+    graph = build.graph
+    if precision == "int8" and not build.came_quantized:
+        values = [*graph.graph.inputs, *(v for node in graph.graph for v in node.outputs)]
+        graph = quantize(graph, {v.name or "": Range(-1.0, 1.0) for v in values}).model
+    emit_tflite(from_onnx(graph, build.spec.name))
+
+
+def _tflite_stage(build: _Build, precision: str, progress: Progress) -> _Build:
+    """QDQ graph → Program → .tflite, checked against the interpreter."""
+    from edgekit.agreement import compare
+    from edgekit.emitters import emit_tflite
+    from edgekit.lowering import from_onnx
+
+    assert build.data is not None
+    progress("lowering to TFLite")
+    graph = build.quantized if precision == "int8" else build.graph
+    assert graph is not None
+    program = from_onnx(graph, build.spec.name)
+    content = emit_tflite(program)
+    samples = (build.data.sample(i) for i in range(build.data.samples))
+    return replace(build, program=program, tflite=content, agreement=compare(program, content, samples))
+
+
+def _descriptions(build: _Build, conversion: Conversion, golden: Golden) -> dict[str, artifacts.Description]:
+    """What a runtime must know of each file that a board can run; ONNX comes first where it is there."""
+    found = {}
+    if "onnx" in conversion.formats:
+        file = artifacts.INT8_FILE if conversion.precision == "int8" else artifacts.FLOAT_FILE
+        found[file] = artifacts.Description.of_onnx(conversion, golden)
+    if build.program is not None and build.agreement is not None:
+        tolerance = _tflite_tolerance(golden, build.agreement)
+        inputs = tuple(_file_value(build.program, t) for t in build.program.inputs)
+        outputs = tuple(_file_value(build.program, t, tolerance[t.name]) for t in build.program.outputs)
+        found[artifacts.TFLITE_FILE] = artifacts.Description(conversion.precision, inputs, outputs)
+    return found
+
+
+def _tflite_tolerance(golden: Golden, agreement: Agreement) -> dict[str, float]:
+    """The golden outputs are ONNX Runtime's; TFLite rounds in another way, by as much as was seen here."""
+    apart = {
+        name: float(np.abs(answers - golden.outputs[name][: len(answers)]).max(initial=0.0))
+        for name, answers in agreement.answers.items()
+    }
+    return {name: golden.tolerance[name] + apart.get(name, 0.0) for name in golden.tolerance}
+
+
+def _file_value(program: Program, tensor: Tensor, tolerance: float | None = None) -> artifacts.FileValue:
+    quant = tensor.quant
+    return artifacts.FileValue(
+        tensor.name,
+        tensor.shape,
+        str(tensor.numpy_dtype),
+        scale=None if quant is None else quant.scale,
+        zero_point=None if quant is None else quant.zero_point,
+        permutation=program.orders.get(tensor.name),
+        tolerance=tolerance,
+    )
 
 
 def _calibrate(build: _Build, precision: str) -> _Build:
@@ -172,7 +276,7 @@ def _calibrate(build: _Build, precision: str) -> _Build:
     raw = build.spec.calibration
     if isinstance(raw, str) and raw != "random":
         raw = load_npz(Path(raw))
-    needs_ranges = precision == "int8" and build.spec.kind != "qdq-onnx"
+    needs_ranges = precision == "int8" and not build.came_quantized
     inputs, _ = save.value_specs(build.graph)
     if raw is None and not needs_ranges:
         return replace(build, data=calibration_data("random", inputs))  # only golden inputs: no warning
@@ -187,7 +291,7 @@ def _quantize_stage(build: _Build, observer: str, progress: Progress) -> _Build:
     from edgekit.graph.int8_spec import violations
     from edgekit.graph.quantization import quantize
 
-    if build.spec.kind == "qdq-onnx":
+    if build.came_quantized:
         found = tuple(f"not TFLite int8: {violation}" for violation in violations(build.graph))
         return replace(build, quantized=build.graph, int8=save.to_bytes(build.graph), warnings=build.warnings + found)
     assert build.data is not None
@@ -199,7 +303,9 @@ def _quantize_stage(build: _Build, observer: str, progress: Progress) -> _Build:
     return replace(build, quantized=quantized.model, int8=save.to_bytes(quantized.model), layers=layers)
 
 
-def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Progress) -> tuple[Conversion, Golden]:
+def _judge(
+    build: _Build, out: Path, precision: str, formats: tuple[str, ...], observer: str, progress: Progress
+) -> tuple[Conversion, Golden]:
     """Accuracy, error per layer, agreement of runs and golden data for what the earlier stages made."""
     from edgekit.graph import evaluation, save
     from edgekit.profiling.macs import count_macs
@@ -217,19 +323,32 @@ def _judge(build: _Build, out: Path, precision: str, observer: str, progress: Pr
         out=out,
         source=_source(build.spec),
         precision=precision,
+        formats=formats,
         inputs=inputs,
         outputs=outputs,
         macs=count_macs(build.graph).total,
         parameters=_parameters(build.graph),
-        bytes={"onnx": _length(build.int8), "float_onnx": _length(build.float32)},
+        bytes={
+            "onnx": _length(build.int8) if "onnx" in formats else None,
+            "float_onnx": _length(build.float32),
+            "tflite": _length(build.tflite),
+        },
         export=build.export,
         calibration=_calibration_facts(build, precision, observer),
         accuracy=_accuracy(build, precision),
         parity={"optimised_max_lsb": spread},
+        tflite=_tflite_facts(build.agreement),
         layers=layers,
         warnings=build.warnings + _parity_warnings(spread) + _layer_warnings(layers),
     )
     return conversion, evaluation.golden(deployed, build.data)
+
+
+def _tflite_facts(agreement: Agreement | None) -> dict[str, Any] | None:
+    """How far the runtimes that are here are from the interpreter on the .tflite file."""
+    if agreement is None:
+        return None
+    return {"largest_lsb": dict(agreement.largest_lsb), "absent": dict(agreement.absent)}
 
 
 def _parity_warnings(spread_lsb: float | None) -> tuple[str, ...]:
@@ -270,13 +389,24 @@ def _accuracy(build: _Build, precision: str) -> Accuracy:
     judges = {"float": build.float32, "int8": build.int8}
     predictors = {name: Predictor(content) for name, content in judges.items() if content is not None}
     figures = {name: float(evaluate(predictor.predict)) for name, predictor in predictors.items()}
-    return Accuracy(figures.get("float"), figures.get("int8"), list(predictors.values())[-1].name)
+    accuracy = Accuracy(figures.get("float"), figures.get("int8"), list(predictors.values())[-1].name)
+    return _with_tflite(accuracy, build, evaluate)
+
+
+def _with_tflite(accuracy: Accuracy, build: _Build, evaluate: Callable[..., float]) -> Accuracy:
+    """The same figure of the .tflite file, where LiteRT is installed."""
+    if build.program is None or build.tflite is None or build.agreement is None or "litert" in build.agreement.absent:
+        return accuracy
+    from edgekit.agreement import predictor
+
+    judge = predictor(build.program, build.tflite)
+    return replace(accuracy, tflite=float(evaluate(judge.predict)), tflite_evaluated_with=judge.name)
 
 
 def _measured_layers(build: _Build, precision: str) -> tuple[Layer, ...]:
     from edgekit.graph.evaluation import layer_sqnr
 
-    if precision != "int8" or build.spec.kind == "qdq-onnx":
+    if precision != "int8" or build.came_quantized:
         return build.layers
     assert build.quantized is not None and build.data is not None
     sqnr = layer_sqnr(build.graph, build.quantized, build.data)
@@ -298,7 +428,7 @@ def _output_bytes(graph: ir.Model) -> dict[str, int]:
 
 
 def _calibration_facts(build: _Build, precision: str, observer: str) -> dict[str, str | int | None]:
-    observed = precision == "int8" and build.spec.kind != "qdq-onnx"
+    observed = precision == "int8" and not build.came_quantized
     assert build.data is not None
     return {
         "kind": build.data.kind if build.given_data else "none",
@@ -317,7 +447,8 @@ def _keep(build: _Build, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise UsageError(f"--keep {folder}: {e.strerror}", hint="name a folder that can be made") from e
-    for name, content in {"float.onnx": build.float32, "qdq.onnx": build.int8}.items():
+    program = None if build.program is None else build.program.text()
+    for name, content in {"float.onnx": build.float32, "qdq.onnx": build.int8, "program.txt": program}.items():
         if content is not None:
             write_whole(folder / name, content)
 

@@ -1,4 +1,4 @@
-"""Sources become one ModelSpec: a model file (.py), a torch module, a float .onnx or an already quantized (QDQ) .onnx.
+"""Sources become one ModelSpec: a model file (.py), a torch module, an .onnx or .tflite file, float or quantized.
 
 Refused: pickles (`.pt`, `.pt2`, `.pkl`, `.h5`: loading one can run code), formats whose readers do not exist yet, model
 files that lack what is needed.
@@ -20,7 +20,7 @@ from edgekit.model_file import EXAMPLE, read_model_file
 TORCH_HINT = (
     "install PyTorch (its CPU build: the README says how) and the extra `edgekit-sdk[torch]`, or give an .onnx file"
 )
-ACCEPTED = "accepted: a model file (.py), .onnx; from Python also a torch.nn.Module"
+ACCEPTED = "accepted: a model file (.py), .onnx, .tflite; from Python also a torch.nn.Module"
 NEVER = {
     ".pt2": "a pickled program",
     ".pkl": "a pickle",
@@ -28,9 +28,9 @@ NEVER = {
     ".h5": "a Keras file that can hold code",
     ".keras": "a Keras file that can hold code",
 }
+GRAPH_KINDS = {".onnx": "onnx", ".tflite": "tflite"}
 PICKLED_WEIGHTS = (".pt", ".pth", ".ckpt")
 LATER = {
-    ".tflite": "reading TFLite files",
     ".gguf": "language models",
     ".safetensors": "weights without the network that they belong to (load them in a model file): reading them",
 }
@@ -49,7 +49,7 @@ class ValueSpec:
 class ModelSpec:
     """What is to be converted.
 
-    kind         "module" (module and example_inputs are set), "onnx" or, once read, "qdq-onnx" (file is set)
+    kind         "module" (module and example_inputs are set), "tflite", "onnx" or, once read, "qdq-onnx" (file is set)
     calibration  arrays by input name or one array, first axis = samples; "random"; the path of an .npz as text; or None
     evaluate     called with `predict`; returns one figure, higher is better
     files        what else the model was made of: files that a model file read below its own folder
@@ -83,11 +83,11 @@ def load_source(path: Path, *, allow_pickle: bool = False) -> ModelSpec:
         raise UnsupportedError(f"{path}: {LATER[suffix]} is not there yet", hint=ACCEPTED)
     if suffix in PICKLED_WEIGHTS:
         raise _pickle_error(path, allow_pickle)
-    if suffix not in (".py", ".onnx"):
+    if suffix not in (".py", *GRAPH_KINDS):
         raise UsageError(f"{path}: what is a {suffix or 'file without ending'}?", hint=ACCEPTED)
     if not _is_file(path):
         raise ModelError(f"{path} is not there, or is no file", hint=ACCEPTED)
-    return _model_file(path) if suffix == ".py" else _onnx_file(path)
+    return _model_file(path) if suffix == ".py" else _graph_file(path, GRAPH_KINDS[suffix])
 
 
 def _is_file(path: Path) -> bool:
@@ -135,8 +135,8 @@ def _weights_text(path: Path) -> str:
     )
 
 
-def _onnx_file(path: Path) -> ModelSpec:
-    return ModelSpec(name=path.stem, kind="onnx", file=path, sha256=file_sha256(path))
+def _graph_file(path: Path, kind: str) -> ModelSpec:
+    return ModelSpec(name=path.stem, kind=kind, file=path, sha256=file_sha256(path))
 
 
 def _model_file(path: Path) -> ModelSpec:

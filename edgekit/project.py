@@ -8,6 +8,7 @@ runtime = "onnxruntime"    # what executes the model on the board
 
 [convert]                  # optional: how the source is converted; what the options of `edgekit convert` say
 precision = "int8"         # or "float"
+formats = ["onnx"]         # what is written: "onnx", "tflite"
 observer = "minmax"
 calibration = "data.npz"   # or "random"; a model file gives its own
 shape = ["x=1,3,96,96"]    # for dynamic dimensions
@@ -30,6 +31,7 @@ from edgekit.errors import UsageError, did_you_mean
 FILE_NAME = "edgekit.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PRECISIONS = ("int8", "float")
+FORMATS = ("onnx", "tflite")
 OBSERVERS = ("minmax", "percentile", "entropy", "mse")
 RUNTIMES = ("onnxruntime", "litert", "tflite-runtime")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}")
@@ -54,6 +56,7 @@ class ConvertOptions:
     """
 
     precision: str = "int8"
+    formats: tuple[str, ...] = ("onnx",)
     observer: str = "minmax"
     calibration: str | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -114,13 +117,24 @@ def read_project(path: Path) -> Project:
 
 def _convert(table: strict_toml.Table, folder: Path) -> ConvertOptions:
     precision = table.text("precision", allowed=PRECISIONS)
+    formats = table.texts("formats", allowed=FORMATS)
     observer = table.text("observer", allowed=OBSERVERS)
     calibration = table.text("calibration")
     written = table.texts("shape") or ()
     table.finish()
     if calibration and calibration != "random":
         calibration = str((folder / calibration).resolve())
-    return ConvertOptions(precision or "int8", observer or "minmax", calibration, read_shapes(written))
+    formats = tuple(name for name in FORMATS if name in formats) if formats else ("onnx",)
+    return ConvertOptions(precision or "int8", formats, observer or "minmax", calibration, read_shapes(written))
+
+
+def read_formats(text: str) -> tuple[str, ...]:
+    """`onnx,tflite` → ("onnx", "tflite"); UsageError names what is none."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in FORMATS]
+    if wrong or not names:
+        raise UsageError(f"--formats {text!r}: no format {', '.join(wrong)}", hint=f"allowed: {', '.join(FORMATS)}")
+    return tuple(name for name in FORMATS if name in names)
 
 
 def read_shapes(values: Iterable[str]) -> dict[str, tuple[int, ...]]:

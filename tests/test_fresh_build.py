@@ -127,4 +127,4 @@ def test_wrong_shapes(text: str) -> None:
 
 
 def test_convert_options_are_what_convert_uses_by_itself() -> None:
-    assert ConvertOptions() == ConvertOptions("int8", "minmax", None, {})
+    assert ConvertOptions() == ConvertOptions("int8", ("onnx",), "minmax", None, {})

@@ -53,7 +53,6 @@ def needs_torch() -> None:
         ("net.pt2", ModelError, "run code"),
         ("net.pkl", ModelError, "run code"),
         ("net.h5", ModelError, "run code"),
-        ("net.tflite", UnsupportedError, "TFLite"),
         ("net.gguf", UnsupportedError, "language models"),
         ("net.docx", UsageError, ".docx"),
         ("net", UsageError, "without ending"),

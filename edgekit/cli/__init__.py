@@ -19,6 +19,8 @@ from edgekit.errors import EdgekitError, InternalError, Interrupted, UsageError
 COMMANDS = {
     "init": "init",
     "convert": "convert",
+    "show": "show",
+    "run": "run",
     "profile": "profile",
     "deploy": "deploy",
     "bench": "deploy",

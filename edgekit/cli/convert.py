@@ -15,6 +15,7 @@ from edgekit.cli.output import emit, json_option, stages
 @click.option("--out", type=click.Path(path_type=Path), help="Build folder; default: edgekit.toml's, else build.")
 @click.option("--calibration", metavar="FILE.npz|random", help="Arrays by input name, or 'random'.")
 @click.option("--precision", type=click.Choice(["int8", "float"]), help="Default: int8.")
+@click.option("--formats", metavar="onnx,tflite", help="What to write; default: onnx.")
 @click.option(
     "--observer",
     type=click.Choice(["minmax", "percentile", "entropy", "mse"]),
@@ -25,18 +26,21 @@ from edgekit.cli.output import emit, json_option, stages
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the graph of every stage there.")
 @click.option("--allow-pickle", is_flag=True, help="Look into a .pt file (weights only) to say what it holds.")
 @json_option
-def convert(source: Path | None, out: Path | None, shapes: tuple[str, ...], **options: Any) -> None:
-    """Turn SOURCE into int8 ONNX, the float graph, golden data and a report.
+def convert(
+    source: Path | None, out: Path | None, formats: str | None, shapes: tuple[str, ...], **options: Any
+) -> None:
+    """Turn SOURCE into int8 ONNX and TFLite, the float graph, golden data and a report.
 
     SOURCE is a model file (.py with model() and example_inputs(), optionally calibration_data() and
-    evaluate(predict)), a float .onnx with --calibration, or an already quantized (QDQ) .onnx. By default it is that of
-    edgekit.toml, whose [convert] also gives the options that are not given here.
+    evaluate(predict)), a float .onnx or .tflite with --calibration, or one that is quantized already (QDQ .onnx, int8
+    .tflite). By default it is that of edgekit.toml, whose [convert] also gives the options that are not given here.
     """
     from edgekit import pipeline
-    from edgekit.project import read_shapes
+    from edgekit.project import read_formats, read_shapes
     from edgekit.report.tables import conversion_table
 
-    chosen = pipeline.conversion_options(source, out, options | {"shapes": read_shapes(shapes)})
+    given = options | {"formats": read_formats(formats) if formats else None, "shapes": read_shapes(shapes)}
+    chosen = pipeline.conversion_options(source, out, given)
     with stages() as progress:
         document = pipeline.convert(progress=progress, **chosen).document()
     emit(document, lambda console: conversion_table(document, console))

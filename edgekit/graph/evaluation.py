@@ -7,7 +7,7 @@ What judged is always named. Nothing here is a measure of speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ import onnx_ir as ir
 from edgekit.artifacts import Golden
 from edgekit.errors import ModelError
 from edgekit.graph.calibration import CalibrationData
-from edgekit.graph.int8_spec import constant
 from edgekit.graph.masks import masks, unmasked
+from edgekit.graph.operands import constant
 from edgekit.graph.quant_params import Array
 from edgekit.graph.quantization import DEQUANTIZED
 from edgekit.graph.sessions import ModelSource, judging_session, observing_session, run
@@ -31,21 +31,22 @@ STEEP_MARGIN_LSB = 2.0  # before a steep function, where only that difference co
 FLOAT_TOLERANCE = 1e-4  # of an output's range, for float graphs
 
 
-class Predictor:
-    """A model file behind a function from samples to outputs, run so that int8 is judged correctly on this CPU.
+class SamplePredictor:
+    """Runs single samples behind a function from any number of them to outputs: what `evaluate(predict)` is given.
 
-    name      what ran it, for the report: "onnxruntime 1.32.0, CPU, x64quantprecision=1"
-    optimise  False switches all graph optimisations off (the QDQ graph exactly as written)
+    inputs   name → (shape, type) of the arrays that `run` takes
+    outputs  names, in order
+    run      outputs for one set of inputs with the model's exact shapes
     """
 
-    def __init__(self, model: ModelSource, *, optimise: bool = True) -> None:
-        self._session, self.name = judging_session(model, optimise=optimise)
-        self._inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
-        self.outputs = tuple(o.name for o in self._session.get_outputs())
-
-    def run(self, sample: Mapping[str, Array]) -> tuple[Array, ...]:
-        """Outputs for one set of inputs with the model's exact shapes."""
-        return run(self._session, None, sample)
+    def __init__(
+        self,
+        inputs: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]],
+        outputs: Sequence[str],
+        run_sample: Callable[[Mapping[str, Array]], tuple[Array, ...]],
+        name: str,
+    ) -> None:
+        self._inputs, self.outputs, self.run, self.name = dict(inputs), tuple(outputs), run_sample, name
 
     def predict(self, x: Array | Mapping[str, Array]) -> Array | tuple[Array, ...]:
         """Outputs for any number of samples along the first axis, as the model's outputs with that first axis.
@@ -62,21 +63,35 @@ class Predictor:
         given = dict(x) if isinstance(x, Mapping) else {next(iter(self._inputs)): x}
         if set(given) != set(self._inputs):
             raise ModelError(f"predict got inputs {sorted(given)}: wanted {sorted(self._inputs)}")
-        types = {i.name: _numpy_type(i.type) for i in self._session.get_inputs()}
-        arrays = {name: np.asarray(_host(array), types[name]) for name, array in given.items()}
+        arrays = {name: np.asarray(_host(array), self._inputs[name][1]) for name, array in given.items()}
         for name, array in arrays.items():
-            shape = self._inputs[name]
+            shape = self._inputs[name][0]
             if array.shape[1:] != shape[1:] or len(array) == 0 or len(array) % shape[0]:
                 wanted = f"[n x {shape[0]}, {', '.join(map(str, shape[1:]))}]"
                 raise ModelError(f'predict got shape {list(array.shape)} for input "{name}": wanted {wanted}')
         return arrays
 
     def _batches(self, arrays: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
-        counts = {name: len(array) // self._inputs[name][0] for name, array in arrays.items()}
+        sizes = {name: shape[0] for name, (shape, _) in self._inputs.items()}
+        counts = {name: len(array) // sizes[name] for name, array in arrays.items()}
         if len(set(counts.values())) != 1:
             raise ModelError(f"predict got different numbers of samples: {counts}")
         for i in range(next(iter(counts.values()))):
-            yield {n: np.ascontiguousarray(a[i * (k := self._inputs[n][0]) : (i + 1) * k]) for n, a in arrays.items()}
+            yield {n: np.ascontiguousarray(a[i * (k := sizes[n]) : (i + 1) * k]) for n, a in arrays.items()}
+
+
+class Predictor(SamplePredictor):
+    """A model file behind `predict`, run so that int8 is judged correctly on this CPU.
+
+    name      what ran it, for the report: "onnxruntime 1.32.0, CPU, x64quantprecision=1"
+    optimise  False switches all graph optimisations off (the QDQ graph exactly as written)
+    """
+
+    def __init__(self, model: ModelSource, *, optimise: bool = True) -> None:
+        session, name = judging_session(model, optimise=optimise)
+        inputs = {i.name: (tuple(i.shape), _numpy_type(i.type)) for i in session.get_inputs()}
+        outputs = [o.name for o in session.get_outputs()]
+        super().__init__(inputs, outputs, lambda sample: run(session, None, sample), name)
 
 
 def layer_sqnr(

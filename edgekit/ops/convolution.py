@@ -131,7 +131,7 @@ def windows(
     """(N, H, W, C) → the patches that each output reads, (N, OH, OW, KH, KW, C); a view where it can be."""
     padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
     span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    seen = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(1, 2))
+    seen: Array = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(1, 2))
     seen = seen[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
     return seen.transpose(0, 1, 2, 4, 5, 3)
 
@@ -239,5 +239,5 @@ def _append(
             dilation=geometry.dilation,
             padding=geometry.padding,
             **({"multiplier": out // groups} if depthwise else {"groups": groups}),
-        )  # fmt: skip
+        )
     )

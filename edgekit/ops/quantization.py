@@ -56,4 +56,5 @@ class Dequantize(Op):
 def _rounded(x: Array, step: float) -> Array:
     """x / step to the nearest integer, halves away from zero."""
     steps = x.astype(np.float32) / np.float32(step)
-    return np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int64)
+    rounded: Array = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int64)
+    return rounded

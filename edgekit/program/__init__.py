@@ -1,7 +1,7 @@
 """The lowered form of a model: one typed, static list of integer operations that every emitter reads.
 
-A `Program` is NHWC/OHWI and fused (convolution + bias + activation); every shape is known and every `Tensor` carries its
-`QuantParams`. Built by `lowering`, run by `interpreter`, printed by `emitters`. Refused: programs that contradict
+A `Program` is NHWC/OHWI and fused (convolution + bias + activation); every shape is known and every `Tensor` carries
+its `QuantParams`. Built by `lowering`, run by `interpreter`, printed by `emitters`. Refused: programs that contradict
 themselves (a tensor read before it is made, two tensors of one name).
 """
 

@@ -103,7 +103,7 @@ def exp_on_negative_values(x: Array, integer_bits: int) -> Array:
             result = np.where(rest & bit, doubling_high_mul(result, np.int64(power)), result)
     if integer_bits > 5:
         result = np.where(x < -(np.int64(1) << (36 - integer_bits)), 0, result)
-    return np.where(x == 0, INT32_MAX, result)
+    return np.asarray(np.where(x == 0, INT32_MAX, result))
 
 
 # exp(-2^exponent) in Q0

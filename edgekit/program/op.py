@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 
 import numpy as np
@@ -81,7 +81,7 @@ class Op:
 
     def details(self) -> str:
         """Its fields as a text, for `edgekit show --program`."""
-        own = [name for name in self.__dataclass_fields__ if name not in Op.__dataclass_fields__]
+        own = [f.name for f in fields(self) if f.name not in Op.__dataclass_fields__]
         return " ".join(f"{name}={_shown(getattr(self, name))}" for name in own)
 
 

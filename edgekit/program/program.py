@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from edgekit.program.op import Op
 from edgekit.program.tensor import Array, Tensor
@@ -11,7 +13,7 @@ from edgekit.program.tensor import Array, Tensor
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a streaming model remembers: `before` is read in a call, `after` is made in it and is `before` of the next."""
+    """What a streaming model remembers: `before` is read in a call; `after`, made in it, is `before` of the next."""
 
     before: Tensor
     after: Tensor
@@ -36,7 +38,7 @@ class Program:
     orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        made = {t for t in (*self.inputs, *(s.before for s in self.states))}
+        made = {*self.inputs, *(s.before for s in self.states)}
         for op in self.ops:
             missing = [t.name for t in op.inputs if not t.constant and t not in made]
             if missing:
@@ -66,6 +68,19 @@ class Program:
     def macs(self) -> int:
         return sum(op.macs for op in self.ops)
 
+    def document(self) -> dict[str, Any]:
+        """What `edgekit show` tells of it (docs/json.md)."""
+        counted = Counter(op.kind for op in self.ops)
+        return {
+            "name": self.name,
+            "inputs": [_document(t) for t in self.inputs],
+            "outputs": [_document(t) for t in self.outputs],
+            "states": [_document(s.before) for s in self.states],
+            "operations": dict(counted.most_common()),
+            "macs": self.macs,
+            "constant_bytes": sum(t.bytes for t in self.tensors() if t.constant),
+        }
+
     def text(self) -> str:
         """The program as readable lines, one per operation."""
         lines = [f"program {self.name}  {len(self.ops)} ops  {self.macs:,} MACs"]
@@ -77,6 +92,17 @@ class Program:
             lines += [f"        {'const' if t.constant else 'in   '} {_described(t)}" for t in op.inputs]
             lines += [f"        out   {_described(t)}" for t in op.outputs]
         return "\n".join(lines) + "\n"
+
+
+def _document(tensor: Tensor) -> dict[str, Any]:
+    quant = tensor.quant if tensor.quant is not None and tensor.quant.per_tensor else None
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": str(tensor.numpy_dtype),
+        "scale": None if quant is None else quant.scale,
+        "zero_point": None if quant is None else quant.zero_point,
+    }
 
 
 def _described(tensor: Tensor) -> str:

@@ -59,6 +59,8 @@ def conversion_facts(document: Document) -> list[Fact]:
         )
     if document.get("precision") == "int8":
         facts += [_calibration_fact(calibration), _parity_fact(document), _layers_fact(document)]
+    if part(document, "tflite"):
+        facts += [_tflite_accuracy_fact(document), _tflite_fact(document)]
     return [fact for fact in facts if fact.value]
 
 
@@ -91,6 +93,26 @@ def accuracy_fact(document: Document) -> Fact:
     )
 
 
+def _tflite_accuracy_fact(document: Document) -> Fact:
+    accuracy = part(document, "accuracy")
+    figure, float32 = number(accuracy.get("tflite")), number(accuracy.get("float"))
+    if figure is None:
+        return Fact("TFLite accuracy", "")
+    change = f"{_change(float32, figure)}; " if float32 is not None else ""
+    return Fact("TFLite accuracy", score(figure), f"{change}judged by {clean(accuracy.get('tflite_evaluated_with'))}")
+
+
+def _tflite_fact(document: Document) -> Fact:
+    """How far each runtime that is here is from the integer interpreter on the .tflite file."""
+    tflite = part(document, "tflite")
+    lsb = {clean(name): number(value) for name, value in part(tflite, "largest_lsb").items()}
+    shown = [f"{name} {value:.3g} LSB" for name, value in lsb.items() if value is not None]
+    absent = ", ".join(clean(name) for name in part(tflite, "absent"))
+    value = f"TFLite {size(part(document, 'bytes').get('tflite'))}"
+    apart = f"from the interpreter: {', '.join(shown)}" if shown else "checked by the interpreter alone"
+    return Fact("TFLite", value.removeprefix("TFLite "), apart + (f"; not here: {absent}" if absent else ""))
+
+
 def _judge(accuracy: Document) -> str:
     name = clean(accuracy.get("evaluated_with") or UNKNOWN)
     for jargon, words in _JUDGE_WORDS.items():
@@ -106,8 +128,8 @@ def _change(float32: float, int8: float) -> str:
 
 def bytes_fact(document: Document) -> Fact:
     sizes = part(document, "bytes")
-    int8, float32 = number(sizes.get("onnx")), number(sizes.get("float_onnx"))
-    if int8 is None:
+    int8, float32 = number(sizes.get("onnx") or sizes.get("tflite")), number(sizes.get("float_onnx"))
+    if int8 is None or document.get("precision") == "float":
         return Fact("size", f"float {size(float32)}")
     if not float32 or float32 < 0:
         return Fact("size", f"int8 {size(int8)}")

@@ -17,7 +17,7 @@ from rich.text import Text
 from edgekit.report import facts as say
 from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.facts import BAD, GOOD, PLAIN, WARN, Fact
-from edgekit.report.words import clean, count, decibel, duration, number, shape, size
+from edgekit.report.words import clean, clean_lines, count, decibel, duration, number, shape, size
 
 _STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red", PLAIN: ""}
 WORST_LAYERS = 5
@@ -35,6 +35,25 @@ def conversion_table(document: Document, console: Console) -> None:
         _line(f"warning: {clean(warning, 500)}", "yellow", console)
     files = ", ".join(clean(file) for file in part(document, "artifacts").values() if file)
     _line(f"wrote {files} to {clean(document.get('out'))} in {duration(document.get('seconds'))}", "dim", console)
+
+
+def program_table(document: Document, console: Console) -> None:
+    """What a program takes and gives, and its operations: counted, or all of them as text."""
+    _title(clean(document.get("name")), f"{count(document.get('macs'))} MACs", console)
+    if document.get("text"):
+        console.print(clean_lines(document["text"]), markup=False, soft_wrap=True)
+        return
+    table = _columns("", "name", "type", "shape", "stored as")
+    for role in ("input", "output", "state"):
+        for value in rows(document, f"{role}s"):
+            scale = number(value.get("scale"))
+            stored = "–" if scale is None else f"scale {scale:.6g}, zero {clean(value.get('zero_point'))}"
+            words = clean(value.get("name"), 60), clean(value.get("dtype")), shape(value.get("shape")), stored
+            _row(table, console, role, *words)
+    _print_rows(table, console, left_out=0)
+    counted = ", ".join(f"{clean(kind)} {n}" for kind, n in part(document, "operations").items())
+    _line(f"operations: {counted}", "", console)
+    _line(f"constants: {size(document.get('constant_bytes'))}", "", console)
 
 
 def profile_table(document: Document, console: Console, *, all_layers: bool = False) -> None:

@@ -21,6 +21,11 @@ def clean(value: Any, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def clean_lines(text: str) -> str:
+    """A text from outside with its lines and spaces kept, without what a terminal would obey."""
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _HIDDEN)
+
+
 def _is_visible(character: str) -> bool:
     return character in "\t\n\r" or unicodedata.category(character) not in _HIDDEN
 

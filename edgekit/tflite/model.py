@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -168,6 +169,21 @@ class TfliteModel:
     subgraphs: tuple[TfliteSubgraph, ...]
     signature: TfliteSignature | None
     metadata_names: tuple[str, ...]
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a .tflite file, no more than FILE_LIMIT_BYTES. Raises ModelError."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise ModelError(f"{path} is no file", hint="name a .tflite file")
+        if size > FILE_LIMIT_BYTES:
+            raise ModelError(f"{path} has {size} bytes; {FILE_LIMIT_BYTES} are allowed", hint="is this the right file?")
+        return path.read_bytes()
+    except (OSError, ValueError) as e:  # ValueError: a NUL in the name
+        raise ModelError(
+            f"{path} cannot be read: {getattr(e, 'strerror', None) or e}", hint="name a .tflite file"
+        ) from e
 
 
 def load(content: bytes) -> TfliteModel:
