@@ -182,8 +182,8 @@ class TfliteCall:
         return [int(n) for n in self.constant(i).reshape(-1)]
 
     def option(self, name: str, default: Any) -> Any:
-        """An option; its default where the file has no options for this operator."""
-        return default if self.options is None else getattr(self.options, name)
+        """An option; its default where the file has none, or those of another operator."""
+        return default if self.options is None else getattr(self.options, name, default)
 
     @property
     def activation(self) -> Activation:
@@ -209,3 +209,22 @@ def check_shape(tensor: Tensor, wanted: Sequence[int]) -> None:
     """Refuses an output of another shape than its operator makes."""
     if tensor.shape != tuple(wanted):
         raise Refusal(f"its output has shape {list(tensor.shape)}, wanted {list(wanted)}")
+
+
+def check_stored(types: Sequence[str], *tensors: Tensor) -> None:
+    """Refuses tensors of another type than the first or than `types`, and s8 or s16 without one scale of their own."""
+    for tensor in tensors:
+        if tensor.dtype != tensors[0].dtype or tensor.dtype not in types:
+            raise Refusal(f"{tensor.name} is {tensor.dtype}, allowed is one of {', '.join(types)} for all operands")
+        check_scale(tensor)
+
+
+def check_scale(tensor: Tensor) -> None:
+    """Refuses s8 or s16 without a scale, with several, or with a zero point that its type cannot hold."""
+    if tensor.dtype not in ("s8", "s16"):
+        return
+    if tensor.quant is None or not tensor.quant.per_tensor:
+        raise Refusal(f"{tensor.name} has no scale of its own", "quantize activations with one scale each")
+    low, high = tensor.limits
+    if not low <= tensor.zero_point <= high or (tensor.dtype == "s16" and tensor.zero_point):
+        raise Refusal(f"{tensor.name} has zero point {tensor.zero_point}")
