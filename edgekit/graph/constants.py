@@ -14,7 +14,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from edgekit.errors import ModelError
-from edgekit.graph.int8_spec import constant
+from edgekit.graph.operands import constant
 from edgekit.graph.shapes import infer_shapes, sizes
 
 ROUNDS = 8  # each brings shapes that the next one needs; three are the most that was seen

@@ -5,19 +5,35 @@ which the bias, and what the output's parameters must be. `quantization` builds 
 the same table graphs that others quantized. An operator outside the table stays float, with a reason.
 
 The rules common to all: activations int8, one scale per value, zero inside the range; weights int8 in [-127, 127] with
-zero point 0; biases int32 with scale = input scale x weight scale and zero point 0.
+zero point 0; biases int32 with scale = input scale x weight scale and zero point 0. Every int8 value lies between one
+QuantizeLinear and one DequantizeLinear, and every operator between DequantizeLinear and QuantizeLinear. Four forms hold
+several nodes between them, or need a word:
+
+    table group     DQ(x) ─► float nodes, scalar constants float32 ─► Q      one function of one value: see `tables`
+    MatMul + bias   DQ(x) ─► MatMul(DQ(int8 weights)) ─► Add(DQ(int32 bias)) [─► Relu, Clip] ─► Q
+                    no Q between MatMul and Add: one fully connected layer. Weights (inputs, outputs), scales along
+                    axis 1 or one; bias (outputs,) or one number, along axis 0, in units of input scale x weight scale
+    embedding       Gather(DQ(int8 table), integer indices) ─► Q             the table has the output's parameters
+    ArgMax          DQ(x) ─► ArgMax ─► integers                              an index is not quantized
+
+A recurrent layer comes unrolled (`recurrent`): per step MatMul, Add, Sigmoid, Tanh, Mul, all by the rules below. Steps
+share their weights: one int8 initializer (and one int32 bias) behind one DequantizeLinear that all steps read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 import onnx_ir as ir
 
+from edgekit.graph.operands import CLAMPS, Slot, added_bias, own_bias, readers_of_result
+from edgekit.graph.operands import attribute as attribute  # read by others together with the rules
+from edgekit.graph.operands import constant as constant
 from edgekit.graph.quant_params import WEIGHT_MAX, Array, QuantParams
+from edgekit.graph.tables import FUNCTIONS, table_groups
 
 
 class Output(Enum):
@@ -27,8 +43,7 @@ class Output(Enum):
     SAME = "equal to those of every activation input"
 
 
-ALL_INPUTS: tuple[int, ...] = ()
-CLAMPS_IN_A_ROW = 8  # one or two are usual; a bound keeps long chains cheap
+ALL_INPUTS = None
 UNIT = QuantParams(1 / 256, -128)  # 0..1 without its last step: what LOGISTIC and SOFTMAX must answer in
 
 
@@ -37,53 +52,36 @@ class Rule:
     """What int8 wants of one operator.
 
     activations  positions of the int8 activation inputs; ALL_INPUTS for as many as there are
-    weight, bias positions of the int8 weight and of the int32 bias
+    weight       position of the int8 weight
     weight_axis  axis of the weight along which each channel has its own scale; None: one scale
+    bias         where the int32 bias is: an input of this node, or of the Add behind it
     refusal      why this very node must stay float, or None
+    stores       whether its output is int8; False inside a table group, and for MatMul before its bias
     """
 
     output: Output | QuantParams
-    activations: tuple[int, ...] = (0,)
+    activations: tuple[int, ...] | None = (0,)
     weight: int | None = None
-    bias: int | None = None
     weight_axis: Callable[[ir.Node], int | None] = lambda _: None
+    bias: Callable[[ir.Node], Slot | None] = lambda _: None
     refusal: Callable[[ir.Node], str | None] = lambda _: None
+    stores: bool = True
 
     def activation_inputs(self, node: ir.Node) -> Iterator[tuple[int, ir.Value]]:
         """(position, value) of the activation inputs that this node has."""
-        positions = range(len(node.inputs)) if self.activations == ALL_INPUTS else self.activations
+        positions = range(len(node.inputs)) if self.activations is ALL_INPUTS else self.activations
         for i in positions:
             value = node.inputs[i] if i < len(node.inputs) else None
             if value is not None:
                 yield i, value
 
-    def operand(self, node: ir.Node, position: int | None) -> ir.Value | None:
-        """The value at `position`, None where the node leaves it out."""
-        return node.inputs[position] if position is not None and position < len(node.inputs) else None
+    def stored_outputs(self, node: ir.Node) -> list[ir.Value]:
+        """The outputs that int8 stores: those of float32, where the rule stores any."""
+        return [v for v in node.outputs if v.dtype is ir.DataType.FLOAT] if self.stores else []
 
-
-def constant(value: ir.Value | None) -> Array | None:
-    """The numbers of an initializer or a Constant node, also behind DequantizeLinear (then the stored integers)."""
-    while value is not None and value.const_value is None:
-        producer = value.producer()
-        if producer is None or producer.op_type != "DequantizeLinear":
-            break
-        value = producer.inputs[0]
-    if value is None:
-        return None
-    if value.const_value is not None:
-        return value.const_value.numpy()
-    producer = value.producer()
-    if producer is None:
-        return None
-    tensor = ir.convenience.get_const_tensor(value) if producer.op_type == "Constant" else None
-    return None if tensor is None else tensor.numpy()
-
-
-def attribute(node: ir.Node, name: str, default: float | int | str) -> float | int | str:
-    """A number or text attribute of a node, with ONNX's default where it is left out."""
-    found = node.attributes.get(name)
-    return default if found is None else found.value
+    def weight_of(self, node: ir.Node) -> ir.Value | None:
+        """The weight, where the operator has one."""
+        return None if self.weight is None else node.inputs[self.weight]
 
 
 def _constant_weight(node: ir.Node) -> str | None:
@@ -96,7 +94,7 @@ def _constant_bias(node: ir.Node) -> str | None:
     return None
 
 
-def _refuse_convolution(node: ir.Node) -> str | None:
+def _refuse_weighted(node: ir.Node) -> str | None:
     return _constant_weight(node) or _constant_bias(node)
 
 
@@ -110,7 +108,7 @@ def _refuse_gemm(node: ir.Node) -> str | None:
         return "its first input is transposed (transA=1)"
     if attribute(node, "alpha", 1.0) != 1.0 or attribute(node, "beta", 1.0) != 1.0:
         return "alpha or beta is not 1"
-    refusal = _refuse_convolution(node)
+    refusal = _refuse_weighted(node)
     bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if refusal is None and bias is not None and bias.size not in (1, *bias.shape[-1:]):
         return f"its bias has shape {list(bias.shape)}: wanted one number per output"
@@ -136,6 +134,11 @@ def _refuse_division(_: ir.Node) -> str | None:
     return "TFLite has no int8 division (division by a constant is turned into a multiplication)"
 
 
+def _refuse_power(node: ir.Node) -> str | None:
+    exponent = constant(node.inputs[1])
+    return None if exponent is not None and exponent.size == 1 else "its exponent is not one constant number"
+
+
 def _gemm_axis(node: ir.Node) -> int:
     return 0 if attribute(node, "transB", 0) else 1
 
@@ -156,11 +159,11 @@ _BINARY = Rule(Output.FREE, (0, 1))
 
 RULES: dict[str, Rule] = {
     # weighted sums (CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV, FULLY_CONNECTED): free output
-    "Conv": Rule(Output.FREE, weight=1, bias=2, weight_axis=lambda _: 0, refusal=_refuse_convolution),
-    "ConvTranspose": Rule(Output.FREE, weight=1, bias=2, weight_axis=_transposed_axis, refusal=_refuse_convolution),
-    "Gemm": Rule(Output.FREE, weight=1, bias=2, weight_axis=_gemm_axis, refusal=_refuse_gemm),
+    "Conv": Rule(Output.FREE, weight=1, weight_axis=lambda _: 0, bias=own_bias, refusal=_refuse_weighted),
+    "ConvTranspose": Rule(Output.FREE, weight=1, weight_axis=_transposed_axis, bias=own_bias, refusal=_refuse_weighted),
+    "Gemm": Rule(Output.FREE, weight=1, weight_axis=_gemm_axis, bias=own_bias, refusal=_refuse_gemm),
     # constant second input; else see rule_of
-    "MatMul": Rule(Output.FREE, weight=1, weight_axis=_matmul_axis, refusal=_refuse_matmul),
+    "MatMul": Rule(Output.FREE, weight=1, weight_axis=_matmul_axis, bias=added_bias, refusal=_refuse_matmul),
     # arithmetic on two values, either of which may be a constant (ADD, SUB, MUL, PRELU)
     "Add": _BINARY,
     "Sub": _BINARY,
@@ -176,14 +179,12 @@ RULES: dict[str, Rule] = {
     "GlobalMaxPool": _PASS_THROUGH,
     "ReduceMax": _PASS_THROUGH,
     "ReduceMin": _PASS_THROUGH,
-    # functions of one value, each a table of 256 entries or better
-    "LeakyRelu": _ELEMENTWISE,
-    "HardSwish": _ELEMENTWISE,
-    "HardSigmoid": _ELEMENTWISE,
-    "Gelu": _ELEMENTWISE,
-    "Elu": _ELEMENTWISE,
-    "Abs": _ELEMENTWISE,
-    "Exp": _ELEMENTWISE,
+    # the answer is an index, not a quantized number (ARG_MAX, ARG_MIN)
+    "ArgMax": _ELEMENTWISE,
+    "ArgMin": _ELEMENTWISE,
+    # functions of one value, each a table of 256 entries or better; together with their like they are table groups
+    **dict.fromkeys(sorted(FUNCTIONS), _ELEMENTWISE),
+    "Pow": Rule(Output.FREE, refusal=_refuse_power),
     # functions whose output range is known: TFLite fixes the parameters
     "Sigmoid": Rule(UNIT),
     "Softmax": Rule(UNIT),
@@ -228,8 +229,24 @@ FLOAT_REASONS = {
 }
 
 
+def rules_of(model: ir.Model) -> Mapping[ir.Node, Rule | str]:
+    """For each node the rule that it follows where it stands, or the reason why it stays float.
+
+    Differs from `rule_of` in table groups, of which only the ends are stored, and where an Add brings a MatMul's bias.
+    """
+    found = {node: rule_of(node) for node in model.graph}
+    for group in table_groups(model):
+        for node in group.nodes:
+            found[node] = Rule(Output.FREE, group.positions(node), stores=node is group.nodes[-1])
+    for node, rule in list(found.items()):
+        slot = rule.bias(node) if isinstance(rule, Rule) else None
+        if isinstance(rule, Rule) and slot is not None and slot[0] is not node:
+            found[node], found[slot[0]] = replace(rule, stores=False), Rule(Output.FREE, activations=())
+    return found
+
+
 def rule_of(node: ir.Node) -> Rule | str:
-    """The rule that this node follows, or the reason why it stays float."""
+    """The rule that this node alone follows, or the reason why it stays float."""
     if node.domain not in ("", "ai.onnx"):
         return f'operator "{node.domain}::{node.op_type}" is not in the int8 table'
     rule = RULES.get(node.op_type)
@@ -280,18 +297,17 @@ class _Stored:
 
 def violations(model: ir.Model) -> tuple[Violation, ...]:
     """Where a QDQ graph (ours or another quantizer's) breaks the table; empty when it is legal."""
-    return tuple(v for node in model.graph for v in _node_violations(node))
+    rules = rules_of(model).items()
+    # a float layer between DequantizeLinear and QuantizeLinear is an island, which is legal
+    return tuple(v for node, rule in rules if isinstance(rule, Rule) for v in _node_violations(node, rule))
 
 
-def _node_violations(node: ir.Node) -> Iterator[Violation]:
+def _node_violations(node: ir.Node, rule: Rule) -> Iterator[Violation]:
     if node.op_type in ("QuantizeLinear", "DequantizeLinear") or not _touches_int8(node) or _fused_clamp(node):
         return
     name = node.name or node.op_type
-    rule = rule_of(node)
-    if isinstance(rule, str):
-        return  # a float layer between DequantizeLinear and QuantizeLinear is an island, which is legal
     inputs = [(i, _source(v)) for i, v in rule.activation_inputs(node)]
-    outputs = [_sink(v) for v in node.outputs if v.dtype in (None, ir.DataType.FLOAT)]
+    outputs = [_sink(v) for v in node.outputs if v.dtype in (None, ir.DataType.FLOAT)] if rule.stores else []
     yield from _activation_violations(name, inputs, outputs)
     yield from _output_violations(name, rule, [s for _, s in inputs if s], [s for s in outputs if s])
     yield from _weight_violations(name, node, rule)
@@ -304,7 +320,7 @@ def _touches_int8(node: ir.Node) -> bool:
 
 def _fused_clamp(node: ir.Node) -> bool:
     """An activation between a computing node and its QuantizeLinear belongs to that node."""
-    value = node.inputs[0] if node.op_type in ("Relu", "Clip") else None
+    value = node.inputs[0] if node.op_type in CLAMPS else None
     return value is not None and _source(value) is None and value.producer() is not None and len(value.uses()) == 1
 
 
@@ -315,12 +331,7 @@ def _source(value: ir.Value | None) -> _Stored | None:
 
 def _sink(value: ir.Value) -> _Stored | None:
     """Parameters of the QuantizeLinear that takes a node's output; a clamp between the two is the node's own."""
-    consumers = value.consumers()
-    for _ in range(CLAMPS_IN_A_ROW):
-        if len(consumers) != 1 or consumers[0].op_type not in ("Relu", "Clip"):
-            break
-        consumers = consumers[0].outputs[0].consumers()
-    quantizers = [c for c in consumers if c.op_type == "QuantizeLinear"]
+    quantizers = [c for c in readers_of_result(value) if c.op_type == "QuantizeLinear"]
     return _stored(quantizers[0]) if len(quantizers) == 1 else None
 
 
@@ -357,7 +368,7 @@ def _output_violations(name: str, rule: Rule, inputs: list[_Stored], outputs: li
 
 
 def _weight_violations(name: str, node: ir.Node, rule: Rule) -> Iterator[Violation]:
-    value = rule.operand(node, rule.weight)
+    value = rule.weight_of(node)
     if value is None:
         return
     stored, numbers = _source(value), constant(value)
@@ -377,10 +388,12 @@ def _weight_violations(name: str, node: ir.Node, rule: Rule) -> Iterator[Violati
 
 
 def _bias_violations(name: str, node: ir.Node, rule: Rule) -> Iterator[Violation]:
-    value = rule.operand(node, rule.bias)
-    if value is None:
+    slot = rule.bias(node)
+    if slot is None:
         return
-    bias, source, weights = _source(value), _source(node.inputs[0]), _source(rule.operand(node, rule.weight))
+    adding, position = slot
+    bias, source = _source(adding.inputs[position]), _source(node.inputs[0])
+    weights = _source(rule.weight_of(node))
     if bias is None:
         yield Violation(name, "bias is quantized", "float", "int32")
         return

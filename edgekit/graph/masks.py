@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgekit.graph.int8_spec import attribute, constant
+from edgekit.graph.operands import attribute, constant
 from edgekit.graph.quant_params import Array, Range
 
 MASKED = -1e4  # a constant at or below this, added before Softmax, stands for minus infinity

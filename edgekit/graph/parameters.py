@@ -20,7 +20,8 @@ import onnx_ir as ir
 
 from edgekit.errors import InternalError, ModelError
 from edgekit.graph.grouping import Clamp, Group, Groups
-from edgekit.graph.int8_spec import Output, Rule, constant, rule_of
+from edgekit.graph.int8_spec import Output, Rule, rules_of
+from edgekit.graph.operands import constant
 from edgekit.graph.quant_params import Array, QuantParams, Range, activation_params
 
 Slot = tuple[str, int]  # node name, input position
@@ -34,13 +35,15 @@ class Plan:
     requantized  inputs that need other parameters than the value they read has
     constants    float operands (not weights) that become int8 initializers
     folded       activation node → the node whose saturation replaces it
-    reasons      node → why it stays float; all others are int8
+    rules        node → the rule that it follows, for the nodes that are int8
+    reasons      node → why it stays float, for all others
     """
 
     values: Mapping[str, QuantParams]
     requantized: Mapping[Slot, QuantParams]
     constants: Mapping[Slot, QuantParams]
     folded: Mapping[str, str]
+    rules: Mapping[str, Rule]
     reasons: Mapping[str, str]
 
 
@@ -73,8 +76,7 @@ def finite(value: ir.Value) -> Array:
 def _rules(model: ir.Model) -> tuple[dict[str, Rule], dict[str, str]]:
     rules: dict[str, Rule] = {}
     reasons: dict[str, str] = {}
-    for node in model.graph:
-        found = rule_of(node)
+    for node, found in rules_of(model).items():
         if isinstance(found, str):
             reasons[_name(node)] = found
         elif other := _other_type(node, found):
@@ -116,15 +118,16 @@ def _idle_movers(model: ir.Model, rules: Mapping[str, Rule]) -> set[str]:
 
 def _ends(node: ir.Node, rule: Rule) -> list[str]:
     inputs = [v.name or "" for _, v in rule.activation_inputs(node) if constant(v) is None]
-    return inputs + [v.name or "" for v in _float_outputs(node)]
+    return inputs + [v.name or "" for v in rule.stored_outputs(node)]
 
 
 def _foldable(model: ir.Model, rules: Mapping[str, Rule]) -> dict[str, str]:
     """Activation nodes that a producer's saturation could replace → that producer."""
     folded: dict[str, str] = {}
     for node in model.graph:
-        if _name(node) not in rules or node.op_type not in ("Relu", "Clip"):
-            continue
+        own = rules.get(_name(node))
+        if own is None or own.output is not Output.SAME or node.op_type not in ("Relu", "Clip"):
+            continue  # in a table group a clamp is an entry of the table
         value = node.inputs[0]
         producer = value.producer() if value is not None else None
         if value is None or producer is None or len(value.uses()) != 1 or value.is_graph_output():
@@ -169,6 +172,7 @@ class _Solver:
             requantized=dict(self._requantized()),
             constants=dict(self._constants()),
             folded=self._folded,
+            rules=self._rules,
             reasons=reasons,
         )
 
@@ -188,7 +192,7 @@ class _Solver:
 
     def _values(self, node: ir.Node) -> Iterator[ir.Value]:
         yield from (v for _, v in self._rules[_name(node)].activation_inputs(node) if constant(v) is None)
-        yield from _float_outputs(node)
+        yield from self._rules[_name(node)].stored_outputs(node)
 
     def _initial_groups(self) -> dict[str, Group]:
         groups: dict[str, Group] = {}
@@ -197,11 +201,11 @@ class _Solver:
                 name = self._stored(value)
                 groups.setdefault(name, Group(self._range(name)))
         for node in self._nodes:
-            fixed = self._rules[_name(node)].output
-            for value in _float_outputs(node):
+            rule = self._rules[_name(node)]
+            for value in rule.stored_outputs(node):
                 name = self._stored(value)
                 clamps = (*groups[name].clamps, clamp_of(node)) if _name(node) in self._folded else groups[name].clamps
-                held = fixed if isinstance(fixed, QuantParams) else groups[name].fixed
+                held = rule.output if isinstance(rule.output, QuantParams) else groups[name].fixed
                 groups[name] = Group(groups[name].range, held, clamps)
         return groups
 
@@ -278,10 +282,6 @@ class _Solver:
 def _extent(value: ir.Value) -> Range:
     numbers = finite(value)
     return Range(float(numbers.min()), float(numbers.max())) if numbers.size else Range(0.0, 0.0)
-
-
-def _float_outputs(node: ir.Node) -> list[ir.Value]:
-    return [v for v in node.outputs if v.dtype is ir.DataType.FLOAT]
 
 
 def _name(node: ir.Node) -> str:

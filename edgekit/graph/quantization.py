@@ -16,8 +16,9 @@ import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
 from edgekit.errors import ModelError
-from edgekit.graph.int8_spec import Rule, constant, rule_of
+from edgekit.graph.int8_spec import Rule
 from edgekit.graph.masks import masks
+from edgekit.graph.operands import Slot, constant
 from edgekit.graph.parameters import Plan, finite, plan_parameters
 from edgekit.graph.quant_params import Array, QuantParams, Range, quantize_bias, quantize_weights, weight_scales
 
@@ -131,13 +132,12 @@ class _Rewriting:
 
     graph: ir.Graph
     plan: Plan
-    _made: dict[str, ir.Value] = field(default_factory=dict)
+    _made: dict[tuple[ir.Value, bytes], ir.Value] = field(default_factory=dict)
 
     def carry_out(self) -> None:
-        nodes = [n for n in self.graph if n.name not in self.plan.reasons]
-        self._remove_folded(nodes)
-        nodes = [n for n in nodes if n.name not in self.plan.folded]
-        rules = {n: rule for n in nodes if isinstance(rule := rule_of(n), Rule)}
+        rules = {n: rule for n in self.graph if (rule := self.plan.rules.get(n.name or "")) is not None}
+        self._remove_folded(list(rules))
+        rules = {n: rule for n, rule in rules.items() if n.name not in self.plan.folded}
         for node, rule in rules.items():  # before the activations: the bias needs its input's parameters by value name
             self._quantize_weights(node, rule)
         for value in self._stored_values(rules):
@@ -217,25 +217,35 @@ class _Rewriting:
                 node.replace_input_with(i, pair[1].outputs[0])
 
     def _quantize_weights(self, node: ir.Node, rule: Rule) -> None:
-        weight, source = rule.operand(node, rule.weight), node.inputs[0]
+        weight, source, slot = rule.weight_of(node), node.inputs[0], rule.bias(node)
         if weight is None or rule.weight is None or source is None:
             return
-        bias = rule.operand(node, rule.bias)
         source_params = self.plan.values[source.name or ""]
         axis, numbers = rule.weight_axis(node), finite(weight)
         channels = numbers.shape[axis] if axis is not None else _outputs(node)
-        offsets = None if bias is None else np.broadcast_to(finite(bias).reshape(-1), (channels,))
+        offsets = None if slot is None else _bias(slot, channels)
         scales = weight_scales(numbers, axis, bias=offsets, input_scale=source_params.scale)
         stored = quantize_weights(numbers, scales, axis)
-        self._attach(node, rule.weight, stored, scales, axis, f"{node.name}_weight")
-        if offsets is not None and rule.bias is not None:
+        self._attach_shared((node, rule.weight), stored, scales, axis, f"{node.name}_weight")
+        if slot is not None and offsets is not None:
             units = np.asarray(np.float32(source_params.scale) * scales)
-            self._attach(node, rule.bias, quantize_bias(offsets, units), units, _bias_axis(axis), f"{node.name}_bias")
+            self._attach_shared(slot, quantize_bias(offsets, units), units, _bias_axis(axis), f"{node.name}_bias")
+
+    def _attach_shared(self, slot: Slot, stored: Array, scales: Array, axis: int | None, name: str) -> None:
+        """As `_attach`; nodes that share a weight or bias (the steps of a recurrent layer) share its integers too."""
+        node, position = slot
+        value = node.inputs[position]
+        assert value is not None
+        key = (value, scales.tobytes())
+        if key in self._made:
+            node.replace_input_with(position, self._made[key])
+        else:
+            self._made[key] = self._attach(node, position, stored, scales, axis, name)
 
     def _attach(
         self, node: ir.Node, i: int, stored: Array, scales: Array, axis: int | None, name: str, zero_point: int = 0
-    ) -> None:
-        """Input `i` of `node` becomes the initializer `stored` behind a DequantizeLinear.
+    ) -> ir.Value:
+        """Input `i` of `node` becomes the initializer `stored` behind a DequantizeLinear, whose output comes back.
 
         Scale and zero point are its own: ONNX Runtime's x64quantprecision fails to load a graph where the zero point of
         a constant is also used elsewhere.
@@ -251,11 +261,19 @@ class _Rewriting:
         dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
         self.graph.insert_before(node, dq)
         node.replace_input_with(i, dq.outputs[0])
+        return dq.outputs[0]
 
     def _drop_unused_initializers(self) -> None:
         for name, value in list(self.graph.initializers.items()):
             if not value.uses() and not value.is_graph_output():
                 del self.graph.initializers[name]
+
+
+def _bias(slot: Slot, channels: int) -> Array:
+    node, position = slot
+    value = node.inputs[position]
+    assert value is not None
+    return np.broadcast_to(finite(value).reshape(-1), (channels,))
 
 
 def _outputs(node: ir.Node) -> int:

@@ -17,8 +17,8 @@ from onnx_ir.passes import common
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.batch_norm import fold_batch_norm
 from edgekit.graph.constants import fold_constants, is_random
-from edgekit.graph.int8_spec import constant
 from edgekit.graph.naming import name_plainly
+from edgekit.graph.operands import constant
 from edgekit.graph.shapes import infer_shapes, require_static, sizes
 
 SAME_DATA_OPS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand")

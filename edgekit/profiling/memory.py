@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgekit.graph.int8_spec import Rule, rule_of
+from edgekit.graph.int8_spec import Output, Rule, rules_of
 from edgekit.profiling.macs import COUNTED, sizes
 
 VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
@@ -127,6 +127,7 @@ class _Reader:
         self.tensors: list[Tensor] = []
         self.index: dict[ir.Value, int] = {}
         self.int8: dict[ir.Node, bool] = {}
+        self.rules = rules_of(model)
 
     def network(self) -> Network:
         given = [v for v in self.graph.inputs if v.name not in self.graph.initializers]
@@ -147,7 +148,7 @@ class _Reader:
         return self._tensor(value)
 
     def _layer(self, node: ir.Node) -> Layer | None:
-        if all(self._is_constant(v) for v in node.inputs) or self._fused(node):
+        if all(self._is_constant(v) for v in node.inputs) or self._fused(node) or self._inside(node):
             return None
         if node.op_type == "QuantizeLinear":
             return self._quantize(node)
@@ -157,13 +158,26 @@ class _Reader:
             source = self._read(node, node.inputs[0])
             self.index |= dict.fromkeys(self._stored(node.outputs[0]), source)
             return None
-        read = [v for v in node.inputs if v is not None and not self._is_constant(v)]
-        inputs = tuple(dict.fromkeys(self._read(node, v) for v in read))
+        parts = self._parts(node)
+        read = [v for part in parts for v in part.inputs if v is not None and not self._is_constant(v)]
+        inputs = tuple(dict.fromkeys(self._read(node, v) for v in read if v.producer() not in parts))
         written = [v for v in node.outputs if v.name]  # an optional output that is left out has no name and no shape
         outputs = tuple(dict.fromkeys(self._tensor(s) for v in written for s in self._stored(v)))
-        macs = COUNTED[node.op_type](node) if node.op_type in COUNTED else 0
-        name = node.name or node.op_type
-        return Layer(name, node.op_type, inputs, outputs, macs, self._weights(node), sizes(written[0]))
+        main = next((part for part in parts if part.op_type in COUNTED), node)
+        macs = sum(COUNTED[part.op_type](part) for part in parts if part.op_type in COUNTED)
+        weights = sum(self._weights(part) for part in parts)
+        return Layer(main.name or main.op_type, main.op_type, inputs, outputs, macs, weights, sizes(written[0]))
+
+    def _inside(self, node: ir.Node) -> bool:
+        """A node whose output an int8 runtime never stores: inside a table group, or a MatMul before its bias."""
+        rule = self.rules.get(node)
+        return isinstance(rule, Rule) and not rule.stores and self._runs_int8(node)
+
+    def _parts(self, node: ir.Node) -> list[ir.Node]:
+        """The nodes that run as one layer with `node`, the last of them."""
+        before = (v.producer() for v in node.inputs if v is not None)
+        inner = (part for p in before if p is not None and self._inside(p) for part in self._parts(p))
+        return list(dict.fromkeys((node, *inner)))
 
     def _quantize(self, node: ir.Node) -> Layer | None:
         """Q behind an int8 layer is part of that layer, Q of an input may be the caller's; any other converts."""
@@ -197,9 +211,11 @@ class _Reader:
         return self.int8[node]
 
     def _between(self, node: ir.Node) -> bool:
-        rule = rule_of(node)
+        rule = self.rules.get(node)
         if not isinstance(rule, Rule):
             return False
+        if not rule.stores:
+            return self._runs_int8(node.outputs[0].consumers()[0])
         read = [v for _, v in rule.activation_inputs(node) if not self._is_constant(v)]
         producers = [v.producer() for v in read]
         behind = all(p is not None and p.op_type == "DequantizeLinear" for p in producers)
@@ -219,7 +235,10 @@ class _Reader:
 
     def _fused(self, node: ir.Node) -> bool:
         """A clamp between an int8 layer and its Q is part of that layer."""
-        before = node.inputs[0].producer() if node.op_type in CLAMPS and node.inputs[0] is not None else None
+        rule = self.rules.get(node)
+        if node.op_type not in CLAMPS or node.inputs[0] is None or getattr(rule, "output", None) is not Output.SAME:
+            return False
+        before = node.inputs[0].producer()
         if before is None or before.op_type in (*CLAMPS, *STORAGE_NODES):
             return False
         return len(before.outputs) == 1 and len(before.outputs[0].uses()) == 1 and self._runs_int8(before)

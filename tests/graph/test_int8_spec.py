@@ -98,7 +98,8 @@ SCALES = (np.zeros(0, np.float32), np.array([1, 1, 2, 2], np.float32))
         (lone_node("Conv", (1, 1, 5, 5), (2, 1, 3, 3)), "weights are computed at run time"),
         (lone_node("Div", (1, 4), (1, 4)), "no int8 division"),
         (lone_node("Resize", (1, 1, 4, 4), constants=SCALES, mode="cubic"), 'mode "cubic"'),
-        (lone_node("Softplus", (1, 4)), '"Softplus" is not in the int8 table'),
+        (lone_node("CumSum", (1, 4), constants=(np.int64(1),)), '"CumSum" is not in the int8 table'),
+        (lone_node("Pow", (1, 4), (1, 4)), "exponent is not one constant number"),
         (lone_node("Gemm", (4, 2), constants=(np.ones((4, 3), np.float32),), transA=1), "transA=1"),
         (lone_node("Gemm", (2, 4), constants=(np.ones((4, 3), np.float32),), alpha=0.5), "alpha or beta"),
         (

@@ -63,7 +63,6 @@ def test_useless_int8_is_warned_about(tmp_path: Path):
 
 
 ODD = {
-    "ArgMax": (TensorProto.FLOAT, TensorProto.INT64, helper.make_node("ArgMax", ["x"], ["y"], "n", keepdims=1, axis=0)),
     "float16": (TensorProto.FLOAT16, TensorProto.FLOAT16, helper.make_node("Relu", ["x"], ["y"], "n")),
     "float64": (TensorProto.DOUBLE, TensorProto.DOUBLE, helper.make_node("Add", ["x", "x"], ["y"], "n")),
     "int64": (TensorProto.INT64, TensorProto.INT64, helper.make_node("Add", ["x", "x"], ["y"], "n")),

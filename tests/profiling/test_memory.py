@@ -186,19 +186,20 @@ def quantized_chain(*ops: str) -> onnx.ModelProto:
 CHAINS = {
     ("Sigmoid",): ("Sigmoid 16", "QuantizeLinear 16, Sigmoid 16, DequantizeLinear 64"),
     ("HardSwish", "Relu"): ("HardSwish 16", "QuantizeLinear 16, HardSwish 16, DequantizeLinear 64"),
-    ("Sin",): (
-        "DequantizeLinear 64, Sin 64, QuantizeLinear 16",
-        "QuantizeLinear 16, DequantizeLinear 64, Sin 64, QuantizeLinear 16, DequantizeLinear 64",
+    ("Hardmax",): (
+        "DequantizeLinear 64, Hardmax 64, QuantizeLinear 16",
+        "QuantizeLinear 16, DequantizeLinear 64, Hardmax 64, QuantizeLinear 16, DequantizeLinear 64",
     ),
-    ("Sigmoid", "QDQ", "Sin", "Cos", "QDQ", "Sigmoid"): (
-        "Sigmoid 16, DequantizeLinear 64, Sin 64, Cos 64, QuantizeLinear 16, Sigmoid 16",
-        "QuantizeLinear 16, Sigmoid 16, DequantizeLinear 64, Sin 64, Cos 64, QuantizeLinear 16, Sigmoid 16, "
+    ("Sigmoid", "QDQ", "Hardmax", "Hardmax", "QDQ", "Sigmoid"): (
+        "Sigmoid 16, DequantizeLinear 64, Hardmax 64, Hardmax 64, QuantizeLinear 16, Sigmoid 16",
+        "QuantizeLinear 16, Sigmoid 16, DequantizeLinear 64, Hardmax 64, Hardmax 64, QuantizeLinear 16, Sigmoid 16, "
         "DequantizeLinear 64",
     ),
-    ("Sigmoid", "Sin"): (  # not quantized in between: both stay float
-        "DequantizeLinear 64, Sigmoid 64, Sin 64, QuantizeLinear 16",
-        "QuantizeLinear 16, DequantizeLinear 64, Sigmoid 64, Sin 64, QuantizeLinear 16, DequantizeLinear 64",
+    ("Sigmoid", "Hardmax"): (  # not quantized in between: both stay float
+        "DequantizeLinear 64, Sigmoid 64, Hardmax 64, QuantizeLinear 16",
+        "QuantizeLinear 16, DequantizeLinear 64, Sigmoid 64, Hardmax 64, QuantizeLinear 16, DequantizeLinear 64",
     ),
+    ("Sigmoid", "Sin"): ("Sin 16", "QuantizeLinear 16, Sin 16, DequantizeLinear 64"),  # one table of 256 entries
     ("QDQ",): (  # the caller gives int8 of the first scale; it is converted to the second, then to the third
         "QuantizeLinear 16, QuantizeLinear 16",
         "QuantizeLinear 16, QuantizeLinear 16, QuantizeLinear 16, DequantizeLinear 64",
