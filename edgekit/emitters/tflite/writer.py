@@ -58,8 +58,9 @@ class Writer:
         options: Table | None = None,
         *,
         version: int = 1,
+        inner: Sequence[Tensor] = (),
     ) -> None:
-        """Append one operator; inputs that are None are left out."""
+        """Append one operator; inputs that are None are left out. inner: tensors that only the operator itself uses."""
         code = (int(schema.BuiltinOperator[builtin]), version)
         opcode = self._codes.setdefault(code, len(self._codes))
         made = Table(
@@ -68,6 +69,8 @@ class Writer:
             inputs=np.array([-1 if t is None else self.index(t) for t in inputs], np.int32),
             outputs=np.array([self.index(t) for t in outputs], np.int32),
         )
+        if inner:
+            made.intermediates = np.array([self.index(t) for t in inner], np.int32)
         if options is not None:
             second = options.kind in schema.BuiltinOptions2.__members__
             union = schema.BuiltinOptions2 if second else schema.BuiltinOptions

@@ -1,0 +1,272 @@
+"""SVDF and LSTM are the same integers in TFLite Micro, call after call; LiteRT's are bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tflite_micro
+from ai_edge_litert.interpreter import Interpreter as LiteRt
+from ai_edge_litert.interpreter import OpResolverType
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runtimes_of_cases import random_inputs, tensor
+
+from edgekit.emitters import emit_tflite
+from edgekit.errors import UnsupportedOpError
+from edgekit.interpreter import Interpreter
+from edgekit.lowering.tflite import from_tflite
+from edgekit.ops.reading import Refusal, TfliteCall
+from edgekit.ops.recurrent import Lstm, Svdf, sigmoid_s16, tanh_s16
+from edgekit.ops.shape import Reshape
+from edgekit.program import Activation, Program, QuantParams, State, Tensor
+
+SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
+CALLS = 5
+
+
+def with_states(op) -> Program:
+    before = [t for t in op.inputs if f"{t.name}_next" in {o.name for o in op.outputs}]
+    states = tuple(State(b, a, zeros(b)) for b, a in zip(before, op.outputs[1:], strict=True))
+    return Program("case", op.inputs[:1], op.outputs[:1], (op,), states)
+
+
+def zeros(t: Tensor) -> np.ndarray:
+    return np.full(t.shape, 0 if t.quant is None else t.zero_point, t.numpy_dtype)
+
+
+def answers(program: Program, calls: int = CALLS) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]]]:
+    """What the interpreter answers, and to what."""
+    running = Interpreter(program)
+    inputs = [random_inputs(program, seed) for seed in range(calls)]
+    return [running.run(x)[program.outputs[0].name] for x in inputs], inputs
+
+
+def on_micro(content: bytes, inputs) -> list[np.ndarray]:
+    running, made = tflite_micro.runtime.Interpreter.from_bytes(content, arena_size=1 << 20), []
+    for x in inputs:
+        running.set_input(next(iter(x.values())), 0)
+        running.invoke()
+        made.append(running.get_output(0))
+    return made
+
+
+def on_litert(content: bytes, inputs) -> list[np.ndarray]:
+    running, made = LiteRt(model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_REF), []
+    running.allocate_tensors()
+    for x in inputs:
+        running.set_tensor(running.get_input_details()[0]["index"], next(iter(x.values())))
+        running.invoke()
+        made.append(running.get_tensor(running.get_output_details()[0]["index"]))
+    return made
+
+
+def largest(truth, got) -> float:
+    return max(float(np.abs(a.astype(np.float64) - b).max()) for a, b in zip(truth, got, strict=True))
+
+
+def weights(rng, name: str, *shape: int, scale: float = 0.01, dtype: str = "s8") -> Tensor:
+    if dtype == "f32":
+        return Tensor(name, shape, "f32", None, rng.standard_normal(shape).astype(np.float32) * np.float32(0.5))
+    high = 32767 if dtype == "s16" else 127
+    data = rng.integers(-high, high + 1, shape).astype(np.int16 if dtype == "s16" else np.int8)
+    return tensor(name, shape, scale, 0, dtype, data)
+
+
+def svdf(seed: int, batch: int, features: int, units: int, rank: int, memory: int, dtype: str) -> Svdf:
+    rng = np.random.default_rng(seed)
+    filters, is_float = units * rank, dtype == "f32"
+    kind = "f32" if is_float else "s8"
+    x = tensor("x", (batch, features), None if is_float else 0.05, int(rng.integers(-128, 128)), kind)
+    feature = weights(rng, "feature", filters, features, dtype=kind)
+    time = weights(rng, "time", filters, memory, scale=2e-5 if dtype == "s16" else 0.01, dtype=dtype)
+    # states of 8 bits are scaled so that they do not saturate; see below
+    scale = {"s16": 0.0005, "s8": 0.05 * 0.01 * 255 * features * 1.3, "f32": None}[dtype]
+    zero_point = int(rng.integers(-20, 20)) if dtype == "s8" else 0
+    state = tensor("state", (batch, filters * memory), scale, zero_point, dtype)
+    if is_float:
+        bias = weights(rng, "bias", units, dtype="f32")
+    else:
+        numbers = rng.integers(-5000, 5000, units).astype(np.int32)
+        bias = tensor("bias", (units,), state.scale * time.scale, 0, "s32", numbers)
+    y = tensor("y", (batch, units), None if is_float else 0.05 * memory**0.5, int(rng.integers(-128, 128)), kind)
+    after = tensor("state_next", state.shape, scale, zero_point, dtype)
+    return Svdf(name="op", inputs=(x, feature, time, bias, state), outputs=(y, after), rank=rank)
+
+
+SIZES = (st.integers(0, 10_000), st.integers(1, 2), st.integers(1, 12), st.integers(1, 5), st.integers(1, 3))
+
+
+@SETTINGS
+@given(*SIZES, st.integers(2, 9), st.sampled_from(["s16", "s8"]))
+def test_svdf(seed, batch, features, units, rank, memory, dtype):
+    program = with_states(svdf(seed, batch, features, units, rank, memory, dtype))
+    truth, inputs = answers(program)
+    content = emit_tflite(program)
+    assert largest(truth, on_micro(content, inputs)) == 0
+    if dtype == "s16":  # LiteRT has no states of 8 bits
+        assert largest(truth, on_litert(content, inputs)) == 0
+
+
+def test_svdf_state_saturates_where_tflite_micro_wraps_around():
+    """TFLite Micro of 2026-10-23 adds the zero point of an int8 state after it has clamped; later versions before."""
+    program = with_states(svdf(1, 1, 8, 2, 1, 4, "s8"))
+    op = program.ops[0]
+    narrow = QuantParams.of(op.state.scale / 8, 20)
+    x, feature, time, bias, state = op.inputs
+    bias = tensor("bias", bias.shape, narrow.scale * time.scale, 0, "s32", bias.data)
+    before, after = (tensor(n, state.shape, narrow.scale, 20) for n in ("state", "state_next"))
+    op = Svdf(name="op", inputs=(x, feature, time, bias, before), outputs=(op.output, after), rank=1)
+    running = Interpreter(with_states(op))
+    high = np.where(feature.data[:1] > 0, 127, -128).astype(np.int8)
+    kept = running.trace({"x": high})[after]
+    assert kept[0, 3] == 127
+
+
+@SETTINGS
+@given(*SIZES, st.integers(2, 9), st.sampled_from([Activation.NONE, Activation.RELU]))
+def test_float_svdf(seed, batch, features, units, rank, memory, activation):
+    op = svdf(seed, batch, features, units, rank, memory, "f32")
+    program = with_states(Svdf(name="op", inputs=op.inputs, outputs=op.outputs, rank=rank, activation=activation))
+    truth, inputs = answers(program)
+    content = emit_tflite(program)
+    assert largest(truth, on_micro(content, inputs)) < 1e-4
+    assert largest(truth, on_litert(content, inputs)) < 1e-4
+
+
+def lstm(
+    seed: int, batch: int, steps: int, features: int, units: int, power: int, time_major: bool, clip: float
+) -> Lstm:
+    rng = np.random.default_rng(seed)
+    is_float = power == 0
+    kind = "f32" if is_float else "s8"
+    shape = (steps, batch) if time_major else (batch, steps)
+    x = tensor("x", (*shape, features), None if is_float else 0.02, int(rng.integers(-128, 128)), kind)
+    on_x = [weights(rng, f"w{k}", units, features, scale=0.004 + 0.001 * k, dtype=kind) for k in range(4)]
+    on_h = [weights(rng, f"r{k}", units, units, scale=0.003 + 0.001 * k, dtype=kind) for k in range(4)]
+    if is_float:
+        biases = [weights(rng, f"b{k}", units, dtype="f32") for k in range(4)]
+    else:
+        numbers = rng.integers(-4000, 4000, (4, units)).astype(np.int32)
+        biases = [tensor(f"b{k}", (units,), x.scale * on_x[k].scale, 0, "s32", numbers[k]) for k in range(4)]
+    quant = {} if is_float else {"scale": 0.0075, "zero_point": int(rng.integers(-20, 20))}
+    y = tensor("y", (*shape, units), dtype=kind, **quant)
+    hidden, hidden_after = (tensor(n, (batch, units), dtype=kind, **quant) for n in ("hidden", "hidden_next"))
+    stored = ("f32", None) if is_float else ("s16", 2.0**power)
+    cell, cell_after = (tensor(n, (batch, units), stored[1], 0, stored[0]) for n in ("cell", "cell_next"))
+    return Lstm(
+        name="op", inputs=(x, *on_x, *on_h, *biases, hidden, cell), outputs=(y, hidden_after, cell_after),
+        time_major=time_major, cell_clip=clip,
+    )  # fmt: skip
+
+
+LSTMS = (
+    st.integers(0, 10_000), st.integers(1, 2), st.integers(1, 6), st.integers(1, 9), st.integers(1, 7),
+)  # fmt: skip
+
+
+@SETTINGS
+@given(*LSTMS, st.integers(-15, -9), st.booleans(), st.sampled_from([0.0, 0.5]))
+def test_lstm(seed, batch, steps, features, units, power, time_major, clip):
+    program = with_states(lstm(seed, batch, steps, features, units, power, time_major, clip))
+    truth, inputs = answers(program)
+    assert largest(truth, on_micro(emit_tflite(program), inputs)) == 0
+
+
+@SETTINGS
+@given(*LSTMS, st.booleans(), st.sampled_from([0.0, 0.5]))
+def test_float_lstm(seed, batch, steps, features, units, time_major, clip):
+    program = with_states(lstm(seed, batch, steps, features, units, 0, time_major, clip))
+    truth, inputs = answers(program)
+    content = emit_tflite(program)
+    assert largest(truth, on_micro(content, inputs)) < 1e-4
+    assert largest(truth, on_litert(content, inputs)) < 1e-4
+
+
+@SETTINGS
+@given(*LSTMS, st.integers(-13, -9), st.booleans())
+def test_lstm_on_litert(seed, batch, steps, features, units, power, time_major):
+    program = with_states(lstm(seed, batch, steps, features, units, power, time_major, 0.0))
+    truth, inputs = answers(program)
+    assert largest(truth, on_litert(emit_tflite(program), inputs)) <= 3  # another table of sigmoid and tanh
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        with_states(svdf(3, 1, 6, 4, 2, 5, "s16")),
+        with_states(svdf(4, 2, 6, 4, 1, 5, "s8")),
+        with_states(svdf(5, 1, 6, 4, 2, 5, "f32")),
+        with_states(lstm(6, 1, 5, 7, 4, -11, False, 0.5)),
+        with_states(lstm(7, 2, 5, 7, 4, 0, True, 0.0)),
+    ],
+    ids=["svdf s16", "svdf s8", "svdf f32", "lstm s8", "lstm f32"],
+)
+def test_a_file_is_read_back_with_its_states(program):
+    back = from_tflite(emit_tflite(program), "back")
+    assert [(s.before.name, s.after.name) for s in back.states] == [
+        (s.before.name, s.after.name) for s in program.states
+    ]
+    truth, _ = answers(program)
+    got, _ = answers(back)
+    assert largest(truth, got) == 0
+
+
+def test_states_that_tflite_cannot_keep_are_refused():
+    op = svdf(3, 1, 6, 4, 2, 5, "s16")
+    copy = tensor("copy", op.outputs[1].shape, op.outputs[1].scale, 0, "s16")
+    reader = Reshape(name="reader", inputs=(op.outputs[1],), outputs=(copy,))
+    whole = with_states(op)
+    program = Program("case", whole.inputs, (*whole.outputs, copy), (op, reader), whole.states)
+    with pytest.raises(UnsupportedOpError, match='state "state": TFLite keeps it in no operator'):
+        emit_tflite(program)
+
+
+def call_of(op, **changes) -> TfliteCall:
+    """The call that reads `op` back; `changes`: inputs by position (i18=...), or other fields."""
+    if isinstance(op, Svdf):
+        inputs, variables = list(op.inputs), [False] * 4 + [True]
+    else:
+        x, weights_, biases, states = op.inputs[0], op.inputs[1:9], op.inputs[9:13], op.inputs[13:]
+        inputs = [x, *weights_, None, None, None, *biases, None, None, *states, None, None, None, None]
+        variables = [18 <= i < 20 for i in range(24)]
+    for key, value in changes.items():
+        inputs[int(key.removeprefix("i"))] = value
+    return TfliteCall("op", "", None, tuple(inputs), op.outputs[:1], tuple(variables))
+
+
+def bent(t: Tensor, **changes) -> Tensor:
+    fields = {"name": t.name, "shape": t.shape, "dtype": t.dtype, "quant": t.quant, "data": t.data, **changes}
+    return Tensor(**fields)
+
+
+SVDF, LSTM = svdf(3, 1, 6, 4, 1, 5, "s16"), lstm(6, 1, 5, 7, 4, -11, False, 0.0)
+REFUSED = {
+    "a state of another size": (Svdf, call_of(SVDF, i4=bent(SVDF.state, shape=(1, 21))), "shape"),
+    "a state of another type": (Svdf, call_of(SVDF, i4=bent(SVDF.state, dtype="s8")), "its state is s8"),
+    "weights made at run time": (Svdf, call_of(SVDF, i1=bent(SVDF.inputs[1], data=None)), "computed at run time"),
+    "no state": (Svdf, call_of(SVDF, i4=None), "input 4 is missing"),
+    "an input of three axes": (Svdf, call_of(SVDF, i0=bent(SVDF.input, shape=(1, 1, 6))), "input"),
+    "a projection": (Lstm, call_of(LSTM, i16=LSTM.inputs[5]), "a projection"),
+    "peepholes": (Lstm, call_of(LSTM, i9=LSTM.inputs[9]), "peepholes"),
+    "coupled gates": (Lstm, call_of(LSTM, i1=None), "a coupled input gate"),
+    "layer normalization": (Lstm, call_of(LSTM, i20=LSTM.inputs[9]), "layer normalization"),
+    "a cell state that is no power of two": (
+        Lstm, call_of(LSTM, i19=bent(LSTM.cell, quant=QuantParams.of(0.0003))), "power of two",
+    ),
+    "an output of another scale": (Lstm, call_of(LSTM, i18=bent(LSTM.hidden, quant=QuantParams.of(0.5))), "different"),
+    "recurrent weights that are not square": (
+        Lstm, call_of(LSTM, i6=bent(LSTM.inputs[6], shape=(4, 3), data=LSTM.inputs[6].data[:, :3])), "shape",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, call, reason", REFUSED.values(), ids=REFUSED)
+def test_what_does_not_fit_is_refused(kind, call, reason):
+    with pytest.raises(Refusal, match=reason):
+        kind.from_tflite(call)
+
+
+def test_sigmoid_and_tanh_follow_the_real_functions():
+    x = np.arange(-(1 << 15), 1 << 15)
+    for made, real in ((sigmoid_s16(x), 1 / (1 + np.exp(-x / 4096))), (tanh_s16(x, 0), np.tanh(x / 4096))):
+        assert np.abs(made / 32768 - real).max() < 1.2e-4
