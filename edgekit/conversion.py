@@ -212,7 +212,7 @@ def _check_lowers(build: _Build, precision: str) -> None:
     graph = build.graph
     if precision == "int8" and not build.came_quantized:
         values = [*graph.graph.inputs, *(v for node in graph.graph for v in node.outputs)]
-        graph = quantize(graph, {v.name or "": Range(-1.0, 1.0) for v in values}).model
+        graph = quantize(graph, {v.name or "": Range(0.0, 1.0) for v in values}).model
     emit_tflite(from_onnx(graph, build.spec.name))
 
 

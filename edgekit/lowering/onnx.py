@@ -8,7 +8,7 @@ form here, weights with zero points, control flow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ from edgekit.ops import ONNX
 from edgekit.ops.fully_connected import bias_params
 from edgekit.ops.orders import Shape, extended, moves_only_units, reshaped
 from edgekit.ops.quantization import Dequantize, Quantize
-from edgekit.ops.reading import Order, Refusal, channels_last, plain
+from edgekit.ops.reading import OnnxCall, Order, Refusal, channels_last, plain
 from edgekit.ops.shape import Reshape, Transpose
 from edgekit.program import Activation, Op, Program, QuantParams, Tensor
 from edgekit.program.tensor import DTYPE_OF, Array
@@ -107,10 +107,11 @@ class _Lowering:
             return
         if node in self.fused or all(v in self.forms for v in self._answers(node)):
             return
-        if not all(v is None or self._known(v) for v in node.inputs):
-            return  # behind a node that was refused already
         try:
-            self._lower_node(node)
+            if all(v is None or self._known(v) for v in node.inputs):
+                self._lower_node(node)
+            else:
+                self._reader(node)  # behind a node that was refused: whether it is known is all that can be said
         except Refusal as e:
             self.refusals.append((node, e))
 
@@ -118,15 +119,21 @@ class _Lowering:
         return [v for v in node.outputs if v.uses() or v.is_graph_output()]
 
     def _lower_node(self, node: ir.Node) -> None:
-        if node.op_type in SAME_DATA:
+        reader = self._reader(node)
+        if reader is None:
             self._same_data(node)
             return
-        reader = ONNX.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if reader is None:
-            raise Refusal("it has no integer form here", "replace it in the model by operators of docs/operators.md")
         call = Call(self, node)
         reader(call)
         call.finish()
+
+    def _reader(self, node: ir.Node) -> Callable[[OnnxCall], None] | None:
+        """What reads a node; None where it only moves data. Raises Refusal for operators without a form."""
+        if node.op_type in SAME_DATA:
+            return None
+        if node.domain not in ("", "ai.onnx") or node.op_type not in ONNX:
+            raise Refusal("it has no integer form here", "replace it in the model by operators of docs/operators.md")
+        return ONNX[node.op_type]
 
     def _border(self, node: ir.Node) -> None:
         source, result = node.inputs[0], node.outputs[0]

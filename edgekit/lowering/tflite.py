@@ -91,12 +91,12 @@ class _Reading:
         return with_outputs(whole, _distinct(names, {t.name for t in inputs}))
 
     def _operator(self, operator: TfliteOperator) -> None:
-        read = [i for i in operator.inputs if i >= 0]
-        if self.lost.intersection(read):
-            self.lost.update(operator.outputs)
-            return
         try:
-            self._append(operator, self._call(operator))
+            if self.lost.intersection(operator.inputs):
+                _check_known(operator)  # behind an operator that was refused: all that can be said
+                self.lost.update(operator.outputs)
+            else:
+                self._append(operator, self._call(operator))
         except Refusal as e:
             self.refusals.append((operator, e))
             self.lost.update(operator.outputs)
@@ -131,12 +131,7 @@ class _Reading:
         return op.run(*(t.data for t in op.inputs if t.data is not None))
 
     def _call(self, operator: TfliteOperator) -> TfliteCall:
-        if operator.custom is not None:
-            raise Refusal(f'custom operator "{operator.custom}"', "export the model with TFLite's own operators")
-        if operator.builtin in REASONS:
-            raise Refusal(*REASONS[operator.builtin])
-        if operator.builtin not in TFLITE:
-            raise Refusal("it has no form here", "replace it in the model by operators of docs/operators.md")
+        _check_known(operator)
         for i in (*operator.inputs, *operator.outputs):
             if i >= 0 and (text := self._untyped(self.graph.tensors[i])):
                 raise Refusal(text)
@@ -173,6 +168,15 @@ class _Reading:
         self.names.add(name)
         made = Tensor(name, tensor.shape, dtype, quant, data)
         return _signed(made) if made.dtype == "u8" and data is not None else made
+
+
+def _check_known(operator: TfliteOperator) -> None:
+    if operator.custom is not None:
+        raise Refusal(f'custom operator "{operator.custom}"', "export the model with TFLite's own operators")
+    if operator.builtin in REASONS:
+        raise Refusal(*REASONS[operator.builtin])
+    if operator.builtin not in TFLITE:
+        raise Refusal("it has no form here", "replace it in the model by operators of docs/operators.md")
 
 
 def _check_types(builtin: str, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> None:
