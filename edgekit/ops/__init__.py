@@ -9,19 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgekit.ops.arithmetic import Add, AddN, Binary, Div, Maximum, Minimum, Mul, Pow, SquaredDifference, Sub
+from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.joining import Concat, Split, pack, unpack
+from edgekit.ops.matrix import BatchMatMul, from_onnx_matmul
+from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
 from edgekit.ops.quantization import Dequantize, Quantize
 from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall
 from edgekit.ops.recurrent import Lstm, Svdf
+from edgekit.ops.reduction import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, ReduceProd, Sum
+from edgekit.ops.resizing import ResizeBilinear, ResizeNearest
 from edgekit.ops.shape import Reshape, Transpose
+from edgekit.ops.slicing import Gather, Reverse, Slice, strided_slice
+from edgekit.ops.spreading import Tile, fill, shape_of, value_range, zeros_like
+from edgekit.ops.transposed_convolution import TransposeConv
 from edgekit.program import Op
 
 ALL: tuple[type[Op], ...] = (
     Conv2D,
     DepthwiseConv2D,
+    TransposeConv,
     FullyConnected,
+    BatchMatMul,
     Add,
     Sub,
     Mul,
@@ -33,8 +44,29 @@ ALL: tuple[type[Op], ...] = (
     AddN,
     MaxPool2D,
     AveragePool2D,
+    Mean,
+    Sum,
+    ReduceMax,
+    ReduceMin,
+    ReduceProd,
+    ArgMax,
+    ArgMin,
+    ResizeNearest,
+    ResizeBilinear,
     Reshape,
     Transpose,
+    Concat,
+    Split,
+    Slice,
+    Gather,
+    Reverse,
+    Pad,
+    MirrorPad,
+    Tile,
+    SpaceToDepth,
+    DepthToSpace,
+    SpaceToBatch,
+    BatchToSpace,
     Quantize,
     Dequantize,
     Svdf,
@@ -44,8 +76,9 @@ ALL: tuple[type[Op], ...] = (
 # Operators that only rename or reorder (Reshape, Transpose, Identity ...) are lowering's own matter: they are no rows.
 ONNX: dict[str, Callable[[OnnxCall], None]] = {
     "Conv": Conv2D.from_onnx,
+    "ConvTranspose": TransposeConv.from_onnx,
     "Gemm": FullyConnected.from_onnx,
-    "MatMul": FullyConnected.from_onnx,
+    "MatMul": from_onnx_matmul,
     "Add": Add.from_onnx,
     "Sub": Sub.from_onnx,
     "Sum": Add.from_onnx,
@@ -57,12 +90,32 @@ ONNX: dict[str, Callable[[OnnxCall], None]] = {
     "MaxPool": MaxPool2D.from_onnx,
     "GlobalMaxPool": MaxPool2D.from_onnx,
     "AveragePool": AveragePool2D.from_onnx,
+    "GlobalAveragePool": Mean.from_onnx,
+    "ReduceMean": Mean.from_onnx,
+    "ReduceSum": Sum.from_onnx,
+    "ReduceMax": ReduceMax.from_onnx,
+    "ReduceMin": ReduceMin.from_onnx,
+    "ReduceProd": ReduceProd.from_onnx,
+    "ArgMax": ArgMax.from_onnx,
+    "ArgMin": ArgMin.from_onnx,
+    "Resize": ResizeNearest.from_onnx,
+    "Concat": Concat.from_onnx,
+    "Split": Split.from_onnx,
+    "Slice": Slice.from_onnx,
+    "Gather": Gather.from_onnx,
+    "Pad": Pad.from_onnx,
+    "Expand": Tile.from_onnx,
+    "Tile": Tile.from_onnx,
+    "SpaceToDepth": SpaceToDepth.from_onnx,
+    "DepthToSpace": DepthToSpace.from_onnx,
 }
 
 TFLITE: dict[str, Callable[[TfliteCall], Op | tuple[Op, ...]]] = {
     "CONV_2D": Conv2D.from_tflite,
     "DEPTHWISE_CONV_2D": DepthwiseConv2D.from_tflite,
+    "TRANSPOSE_CONV": TransposeConv.from_tflite,
     "FULLY_CONNECTED": FullyConnected.from_tflite,
+    "BATCH_MATMUL": BatchMatMul.from_tflite,
     "ADD": Add.from_tflite,
     "SUB": Sub.from_tflite,
     "MUL": Mul.from_tflite,
@@ -78,6 +131,38 @@ TFLITE: dict[str, Callable[[TfliteCall], Op | tuple[Op, ...]]] = {
     "SQUEEZE": Reshape.from_tflite,
     "EXPAND_DIMS": Reshape.from_tflite,
     "TRANSPOSE": Transpose.from_tflite,
+    "MEAN": Mean.from_tflite,
+    "SUM": Sum.from_tflite,
+    "REDUCE_MAX": ReduceMax.from_tflite,
+    "REDUCE_MIN": ReduceMin.from_tflite,
+    "REDUCE_PROD": ReduceProd.from_tflite,
+    "ARG_MAX": ArgMax.from_tflite,
+    "ARG_MIN": ArgMin.from_tflite,
+    "RESIZE_NEAREST_NEIGHBOR": ResizeNearest.from_tflite,
+    "RESIZE_BILINEAR": ResizeBilinear.from_tflite,
+    "CONCATENATION": Concat.from_tflite,
+    "PACK": pack,
+    "SPLIT": Split.from_tflite,
+    "SPLIT_V": Split.from_tflite,
+    "UNPACK": unpack,
+    "SLICE": Slice.from_tflite,
+    "STRIDED_SLICE": strided_slice,
+    "GATHER": Gather.from_tflite,
+    "EMBEDDING_LOOKUP": Gather.from_tflite,
+    "REVERSE_V2": Reverse.from_tflite,
+    "PAD": Pad.from_tflite,
+    "PADV2": Pad.from_tflite,
+    "MIRROR_PAD": MirrorPad.from_tflite,
+    "TILE": Tile.from_tflite,
+    "BROADCAST_TO": Tile.from_tflite,
+    "SPACE_TO_DEPTH": SpaceToDepth.from_tflite,
+    "DEPTH_TO_SPACE": DepthToSpace.from_tflite,
+    "SPACE_TO_BATCH_ND": SpaceToBatch.from_tflite,
+    "BATCH_TO_SPACE_ND": BatchToSpace.from_tflite,
+    "SHAPE": shape_of,
+    "FILL": fill,
+    "ZEROS_LIKE": zeros_like,
+    "RANGE": value_range,
     "QUANTIZE": Quantize.from_tflite,
     "DEQUANTIZE": Dequantize.from_tflite,
     "SVDF": Svdf.from_tflite,

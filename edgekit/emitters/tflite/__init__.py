@@ -8,16 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgekit.emitters.tflite import arithmetic, convolution, recurrent, shape
+from edgekit.emitters.tflite import arithmetic, convolution, matrix, movement, recurrent, reduction, resizing, shape
 from edgekit.emitters.tflite.writer import Writer
 from edgekit.errors import UnsupportedOpError
 from edgekit.ops.arithmetic import AddN
+from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.joining import Concat, Split
+from edgekit.ops.matrix import BatchMatMul
+from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
 from edgekit.ops.quantization import Dequantize, Quantize
 from edgekit.ops.recurrent import Lstm, Svdf
+from edgekit.ops.reduction import ArgMax, ArgMin
+from edgekit.ops.resizing import ResizeBilinear, ResizeNearest
 from edgekit.ops.shape import Reshape, Transpose
+from edgekit.ops.slicing import Gather, Reverse, Slice
+from edgekit.ops.spreading import Tile
+from edgekit.ops.transposed_convolution import TransposeConv
 from edgekit.program import Op, Program
 
 Row = Callable[[Any, Writer], None]
@@ -25,13 +34,32 @@ Row = Callable[[Any, Writer], None]
 ROWS: dict[type[Op], Row] = {
     Conv2D: convolution.conv_2d,
     DepthwiseConv2D: convolution.depthwise,
+    TransposeConv: convolution.transpose_conv,
     FullyConnected: convolution.fully_connected,
+    BatchMatMul: matrix.batch_mat_mul,
     MaxPool2D: convolution.max_pool,
     AveragePool2D: convolution.average_pool,
     **dict.fromkeys(arithmetic.BUILTINS, arithmetic.binary),
     AddN: arithmetic.add_n,
+    **dict.fromkeys(reduction.BUILTINS, reduction.reduction),
+    ArgMax: reduction.arg_max,
+    ArgMin: reduction.arg_max,
+    ResizeNearest: resizing.resize,
+    ResizeBilinear: resizing.resize,
     Reshape: shape.reshape,
     Transpose: shape.transpose,
+    Concat: movement.concat,
+    Split: movement.split,
+    Slice: movement.slice_,
+    Gather: movement.gather,
+    Reverse: movement.reverse,
+    Pad: movement.pad,
+    MirrorPad: movement.mirror_pad,
+    Tile: movement.tile,
+    SpaceToDepth: movement.space_to_depth,
+    DepthToSpace: movement.depth_to_space,
+    SpaceToBatch: movement.space_to_batch,
+    BatchToSpace: movement.batch_to_space,
     Quantize: shape.quantize,
     Dequantize: shape.dequantize,
     Svdf: recurrent.svdf,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgekit.emitters.tflite.movement import write_pad, write_slice
 from edgekit.emitters.tflite.writer import ACTIVATIONS, Writer
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D, Padding, same_padding
 from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D, Pool2D
-from edgekit.program import Tensor
+from edgekit.ops.transposed_convolution import TransposeConv, same_crop
+from edgekit.program import Activation, Tensor
 from edgekit.tflite import schema
 from edgekit.tflite.flatbuffer import Table
 
@@ -34,6 +36,38 @@ def depthwise(op: DepthwiseConv2D, writer: Writer) -> None:
     )  # fmt: skip
     inputs = (x, *_weights_and_bias(op.inputs))
     writer.operator("DEPTHWISE_CONV_2D", inputs, op.outputs, options, version=_version(op, 3))
+
+
+def transpose_conv(op: TransposeConv, writer: Writer) -> None:
+    """Where neither SAME nor VALID gives the output, VALID gives all of it and a SLICE takes it out."""
+    y, kernel = op.output, op.inputs[1].shape[1:3]
+    if op.crop == same_crop(y.shape[1:3], kernel, op.stride) and _fits_same(op):
+        _transpose_conv(op, writer, y, schema.Padding.SAME)
+        return
+    reached = [max(w, c + n) for w, c, n in zip(op.whole, op.crop, y.shape[1:3], strict=True)]
+    shape = (y.shape[0], *reached, y.shape[3])
+    if shape == y.shape:
+        _transpose_conv(op, writer, y, schema.Padding.VALID)
+        return
+    whole = writer.between(f"{y.name}_whole", shape, y.dtype, y.quant)
+    _transpose_conv(op, writer, whole, schema.Padding.VALID)
+    write_slice(writer, whole, y, (0, *op.crop, 0))
+
+
+def _fits_same(op: TransposeConv) -> bool:
+    """Whether SAME makes this output from this input."""
+    sizes = zip(op.input.shape[1:3], op.output.shape[1:3], op.stride, strict=True)
+    return all(-(-out // step) == size for size, out, step in sizes)
+
+
+def _transpose_conv(op: TransposeConv, writer: Writer, y: Tensor, padding: schema.Padding) -> None:
+    options = Table(
+        "TransposeConvOptions", padding=padding, stride_h=op.stride[0], stride_w=op.stride[1],
+        fused_activation_function=ACTIVATIONS[op.activation],
+    )  # fmt: skip
+    shape = writer.constant("shape", np.array(y.shape, np.int32))
+    version = 4 if op.activation is not Activation.NONE else 3
+    writer.operator("TRANSPOSE_CONV", (shape, op.inputs[1], op.input, *op.inputs[2:]), (y,), options, version=version)
 
 
 def fully_connected(op: FullyConnected, writer: Writer) -> None:
@@ -82,12 +116,7 @@ def padded(
     n, height, width, channels = x.shape
     shape = (n, height + top + bottom, width + left + right, channels)
     made = writer.between(f"{x.name}_padded", shape, x.dtype, x.quant)
-    pads = writer.constant("pads", np.array([(0, 0), *padding, (0, 0)], np.int32))
-    if fill is None:
-        writer.operator("PAD", (x, pads), (made,), Table("PadOptions"), version=_int8_version(x, 2))
-    else:
-        value = writer.constant("fill", np.array([fill], x.numpy_dtype), x.dtype, x.quant)
-        writer.operator("PADV2", (x, pads, value), (made,), Table("PadV2Options"), version=_int8_version(x, 2))
+    write_pad(writer, x, made, [(0, 0), *padding, (0, 0)], fill)
     return made, schema.Padding.VALID
 
 
