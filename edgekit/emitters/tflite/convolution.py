@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.emitters.tflite.movement import write_pad, write_slice
 from edgekit.emitters.tflite.writer import ACTIVATIONS, Writer
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D, Padding, same_padding
-from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.fully_connected import FullyConnected, bias_params
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D, Pool2D
 from edgekit.ops.transposed_convolution import TransposeConv, same_crop
 from edgekit.program import Activation, Tensor
@@ -24,7 +24,8 @@ def conv_2d(op: Conv2D, writer: Writer) -> None:
         dilation_h_factor=op.dilation[0], dilation_w_factor=op.dilation[1],
         fused_activation_function=ACTIVATIONS[op.activation],
     )  # fmt: skip
-    writer.operator("CONV_2D", (x, *_weights_and_bias(op.inputs)), op.outputs, options, version=_version(op, 3))
+    inputs = (x, *_weights_and_some_bias(op, writer))
+    writer.operator("CONV_2D", inputs, op.outputs, options, version=_version(op, 3))
 
 
 def depthwise(op: DepthwiseConv2D, writer: Writer) -> None:
@@ -34,7 +35,7 @@ def depthwise(op: DepthwiseConv2D, writer: Writer) -> None:
         depth_multiplier=op.multiplier, dilation_h_factor=op.dilation[0], dilation_w_factor=op.dilation[1],
         fused_activation_function=ACTIVATIONS[op.activation],
     )  # fmt: skip
-    inputs = (x, *_weights_and_bias(op.inputs))
+    inputs = (x, *_weights_and_some_bias(op, writer))
     writer.operator("DEPTHWISE_CONV_2D", inputs, op.outputs, options, version=_version(op, 3))
 
 
@@ -122,6 +123,16 @@ def padded(
 
 def _weights_and_bias(inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, Tensor | None]:
     return inputs[1], inputs[2] if len(inputs) > 2 else None
+
+
+def _weights_and_some_bias(op: Conv2D | DepthwiseConv2D, writer: Writer) -> tuple[Tensor, Tensor]:
+    """LiteRT does not run a convolution without a bias: one of zeros stands in."""
+    weights = op.inputs[1]
+    if len(op.inputs) > 2:
+        return weights, op.inputs[2]
+    quant = bias_params(op.input, weights)
+    zeros = np.zeros(op.output.shape[-1], np.float32 if quant is None else np.int32)
+    return weights, writer.constant(f"{op.name}_no_bias", zeros, "f32" if quant is None else "s32", quant)
 
 
 def _version(op: Conv2D | DepthwiseConv2D | FullyConnected | Pool2D, integer: int) -> int:
