@@ -12,15 +12,25 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgekit.emitters.onnx import arithmetic, convolution, shape
+from edgekit.emitters.onnx import arithmetic, convolution, matrix, movement, recurrent, reduction, resizing, shape
 from edgekit.emitters.onnx.writer import Writer
 from edgekit.errors import UnsupportedOpError
-from edgekit.ops.arithmetic import Add, Sub
+from edgekit.ops.arithmetic import Add, AddN, Div, Maximum, Minimum, Mul, Pow, SquaredDifference, Sub
+from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.joining import Concat, Split
+from edgekit.ops.matrix import BatchMatMul
+from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
 from edgekit.ops.quantization import Dequantize, Quantize
+from edgekit.ops.recurrent import Lstm, Svdf
+from edgekit.ops.reduction import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, ReduceProd, Sum
+from edgekit.ops.resizing import ResizeBilinear, ResizeNearest
 from edgekit.ops.shape import Reshape, Transpose
+from edgekit.ops.slicing import Gather, Reverse, Slice
+from edgekit.ops.spreading import Tile
+from edgekit.ops.transposed_convolution import TransposeConv
 from edgekit.program import Op, Program
 
 Row = Callable[[Any, Writer], None]
@@ -28,15 +38,36 @@ Row = Callable[[Any, Writer], None]
 ROWS: dict[type[Op], Row] = {
     Conv2D: convolution.conv_2d,
     DepthwiseConv2D: convolution.depthwise,
+    TransposeConv: convolution.transpose_conv,
     FullyConnected: convolution.fully_connected,
     MaxPool2D: convolution.max_pool,
     AveragePool2D: convolution.average_pool,
-    Add: arithmetic.binary("Add"),
-    Sub: arithmetic.binary("Sub"),
+    BatchMatMul: matrix.batch_mat_mul,
+    **dict.fromkeys((Add, Sub, Mul, Div, Pow), arithmetic.binary),
+    **dict.fromkeys((Minimum, Maximum, AddN), arithmetic.alike),
+    SquaredDifference: arithmetic.squared_difference,
+    **dict.fromkeys((Mean, Sum, ReduceMax, ReduceMin, ReduceProd), reduction.reduction),
+    **dict.fromkeys((ArgMax, ArgMin), reduction.arg_extremum),
+    ResizeNearest: resizing.nearest,
+    ResizeBilinear: resizing.bilinear,
+    Concat: movement.concat,
+    Split: movement.split,
+    Slice: movement.slice_,
+    Gather: movement.gather,
+    Reverse: movement.reverse,
+    Pad: movement.pad,
+    MirrorPad: movement.mirror_pad,
+    Tile: movement.tile,
+    SpaceToDepth: movement.space_to_depth,
+    DepthToSpace: movement.depth_to_space,
+    SpaceToBatch: movement.space_to_batch,
+    BatchToSpace: movement.batch_to_space,
     Reshape: shape.reshape,
     Transpose: shape.transpose,
     Quantize: shape.quantize,
     Dequantize: shape.dequantize,
+    Svdf: recurrent.svdf,
+    Lstm: recurrent.lstm,
 }
 STORED = ("s8", "u8", "s16")  # what QuantizeLinear can make
 
@@ -59,7 +90,7 @@ def _refusal(op: Op) -> str | None:
     if type(op) not in ROWS:
         return "ONNX has no operator for it"
     wide = next((t for t in op.outputs if t.quant is not None and t.dtype not in STORED), None)
-    return None if wide is None else f'"{wide.name}" is {wide.dtype} with a scale'
+    return recurrent.refusal(op) if wide is None else f'"{wide.name}" is {wide.dtype} with a scale'
 
 
 __all__ = ["ROWS", "to_onnx"]

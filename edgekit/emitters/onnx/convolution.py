@@ -7,15 +7,16 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from edgekit.emitters.onnx.writer import Writer
+from edgekit.emitters.onnx.writer import CHANNELS_FIRST, Writer
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D, Padding
 from edgekit.ops.fully_connected import FullyConnected, bias_params
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D, Pool2D
+from edgekit.ops.transposed_convolution import TransposeConv
 from edgekit.program import Op
 from edgekit.program.tensor import Array
 
-CHANNELS_FIRST = (0, 3, 1, 2)
-FROM_OHWI, FROM_1HWC = (0, 3, 1, 2), (3, 0, 1, 2)  # to OIHW
+# orders of weights: OIHW of OHWI and of 1HWC, and IOHW of OHWI
+FROM_OHWI, FROM_1HWC, TRANSPOSED = (0, 3, 1, 2), (3, 0, 1, 2), (3, 0, 1, 2)
 
 
 def conv_2d(op: Conv2D, writer: Writer) -> None:
@@ -24,6 +25,17 @@ def conv_2d(op: Conv2D, writer: Writer) -> None:
 
 def depthwise(op: DepthwiseConv2D, writer: Writer) -> None:
     _convolution(op, writer, writer.value(op.inputs[1], FROM_1HWC), op.input.shape[3])
+
+
+def transpose_conv(op: TransposeConv, writer: Writer) -> None:
+    """Pads are what is cut off; what lies behind the whole result is output padding."""
+    ends = [w - c - n for w, c, n in zip(op.whole, op.crop, op.output.shape[1:3], strict=True)]
+    y = writer.node(
+        "ConvTranspose", writer.value(op.input, CHANNELS_FIRST), writer.value(op.inputs[1], TRANSPOSED),
+        *bias(op, writer), name=op.name, kernel_shape=op.inputs[1].shape[1:3], strides=op.stride,
+        pads=[*op.crop, *(max(end, 0) for end in ends)], output_padding=[max(-end, 0) for end in ends],
+    )  # fmt: skip
+    writer.answer(op.output, y, CHANNELS_FIRST, op.activation)
 
 
 def fully_connected(op: FullyConnected, writer: Writer) -> None:

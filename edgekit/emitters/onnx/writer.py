@@ -22,6 +22,7 @@ from edgekit.program import Activation, Program, QuantParams, Tensor
 OPSET = 20
 WIDE_OPSET = 21  # the first whose QuantizeLinear makes int16
 IR_VERSION = 10
+CHANNELS_FIRST = (0, 3, 1, 2)  # the order of NHWC tensors in ONNX
 
 
 @dataclass(frozen=True)
