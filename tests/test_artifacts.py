@@ -22,10 +22,22 @@ GOLDEN = Golden({"x": X}, {"y": Y}, {"y": 0.25})
 
 def conversion(out: Path, **sizes: int) -> Conversion:
     return Conversion(
-        name="m", out=out, source={}, precision="int8", formats=("onnx",),
-        inputs=(ValueSpec("x", (1, 3, 4, 6), "float32"),), outputs=(ValueSpec("y", (1, 5), "float32"),), macs=1, parameters=1, bytes=sizes, export={"opset": 20},
-        calibration={}, accuracy=Accuracy(), parity={}, layers=(),
-    )  # fmt: skip
+        name="m",
+        out=out,
+        source={},
+        precision="int8",
+        formats=("onnx",),
+        inputs=(ValueSpec("x", (1, 3, 4, 6), "float32"),),
+        outputs=(ValueSpec("y", (1, 5), "float32"),),
+        macs=1,
+        parameters=1,
+        bytes=sizes,
+        export={"opset": 20},
+        calibration={},
+        accuracy=Accuracy(),
+        parity={},
+        layers=(),
+    )
 
 
 TFLITE = Description(
