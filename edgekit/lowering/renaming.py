@@ -27,7 +27,7 @@ def replaced(program: Program, by: Mapping[Tensor, Tensor]) -> Program:
 def with_outputs(program: Program, names: Sequence[str]) -> Program:
     """Outputs called `names`, each a tensor of its own: one that is also an input, a constant or a second output is
     copied."""
-    by: dict[Tensor, Tensor] = {}
+    by = _moved_aside(program, names)
     copies: list[Op] = []
     outputs: list[Tensor] = []
     for tensor, name in zip(program.outputs, names, strict=True):
@@ -39,6 +39,25 @@ def with_outputs(program: Program, names: Sequence[str]) -> Program:
         outputs.append(renamed)
     whole = replaced(program, by)
     return replace(whole, outputs=tuple(outputs), ops=(*whole.ops, *copies))
+
+
+def _moved_aside(program: Program, names: Sequence[str]) -> dict[Tensor, Tensor]:
+    """New names for tensors, other than inputs and outputs that are made, which have one of `names` already."""
+    taken = {t.name for t in program.tensors()} | set(names)
+    by: dict[Tensor, Tensor] = {}
+    for tensor in program.tensors():
+        own = tensor in program.inputs or (tensor in program.outputs and not tensor.constant)
+        if tensor.name in names and not own:
+            by[tensor] = replace(tensor, name=_free(tensor.name, taken))
+            taken.add(by[tensor].name)
+    return by
+
+
+def _free(name: str, taken: set[str]) -> str:
+    made, i = f"{name}_1", 2
+    while made in taken:
+        made, i = f"{name}_{i}", i + 1
+    return made
 
 
 def _touches(op: Op, by: Mapping[Tensor, Tensor]) -> bool:

@@ -18,7 +18,7 @@ from edgekit.lowering.renaming import with_outputs
 from edgekit.lowering.stored import real_values
 from edgekit.lowering.tidy import tidy
 from edgekit.ops import TFLITE, TYPES_OF
-from edgekit.ops.reading import Refusal, TfliteCall
+from edgekit.ops.reading import Refusal, TfliteCall, check_shape
 from edgekit.program import DTYPES, Op, Program, QuantParams, State, Tensor
 from edgekit.program.tensor import Array
 from edgekit.tflite.model import TfliteModel, TfliteOperator, TfliteSubgraph, TfliteTensor, load
@@ -102,16 +102,21 @@ class _Reading:
             self.lost.update(operator.outputs)
 
     def _append(self, operator: TfliteOperator, call: TfliteCall) -> None:
+        if _is_half(call):
+            self.tensors[operator.outputs[0]] = call.input(0)
+            return
         made = TFLITE[operator.builtin](call)
         ops = made if isinstance(made, tuple) else (made,)
+        known: dict[Tensor, Tensor] = {}  # what was worked out here
         for op in ops:
+            op = replace(op, inputs=tuple(known.get(t, t) for t in op.inputs))
             folded = self._folded(op)
-            if folded is not None:
-                for i, tensor in zip(operator.outputs, call.outputs, strict=True):
-                    if tensor in op.outputs:
-                        self.tensors[i] = replace(tensor, data=folded[op.outputs.index(tensor)])
-                continue
-            self.ops.append(op)
+            if folded is None:
+                self.ops.append(op)
+            else:
+                known |= {t: replace(t, data=data) for t, data in zip(op.outputs, folded, strict=True)}
+        for i, tensor in zip(operator.outputs, call.outputs, strict=True):
+            self.tensors[i] = known.get(tensor, tensor)
         self._remember(operator, call, ops)
 
     def _remember(self, operator: TfliteOperator, call: TfliteCall, ops: Sequence[Op]) -> None:
@@ -141,7 +146,7 @@ class _Reading:
         name = outputs[0].name if outputs else operator.builtin
         inputs = _float_weights(inputs, outputs)
         _check_types(operator.builtin, inputs, outputs)
-        return TfliteCall(name, operator.builtin, operator.options, inputs, outputs, variables)
+        return TfliteCall(name, operator.builtin, operator.options, inputs, outputs, variables, self.names)
 
     def _untyped(self, tensor: TfliteTensor) -> str | None:
         """Why a tensor has no form in a program."""
@@ -177,6 +182,14 @@ def _check_known(operator: TfliteOperator) -> None:
         raise Refusal(*REASONS[operator.builtin])
     if operator.builtin not in TFLITE:
         raise Refusal("it has no form here", "replace it in the model by operators of docs/operators.md")
+
+
+def _is_half(call: TfliteCall) -> bool:
+    """Whether an operator only widens float16 numbers, which are float32 here already."""
+    if call.builtin != "DEQUANTIZE" or not call.input(0).dtype == call.output.dtype == "f32":
+        return False
+    check_shape(call.output, call.input(0).shape)
+    return True
 
 
 def _check_types(builtin: str, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> None:
