@@ -90,8 +90,7 @@ class _Lowering:
 
     def _output(self, value: ir.Value) -> Tensor:
         """The tensor of a graph output: integers where the graph dequantizes it last."""
-        held = self.held(value)
-        form = held if held is not None else self.form_of(value)
+        form = self.held(value) or self._also_stored(value) or self.form_of(value)
         rank = len(form.order)
         if form.inner is not None or form.order not in (plain(rank), channels_last(rank)):
             return self.ordered(form, plain(rank))
@@ -142,7 +141,7 @@ class _Lowering:
         stored = params_of(node)
         if constant(source) is not None:
             return  # read where it is used
-        held = self.held(source)
+        held = self.held(source) or self._also_stored(source)
         if held is not None:
             self.forms[result] = self._requantized(held, stored)
             return
@@ -207,7 +206,13 @@ class _Lowering:
     # --- values
 
     def _known(self, value: ir.Value) -> bool:
-        return constant(value) is not None or value in self.forms or self.held(value) is not None
+        known = constant(value) is not None or value in self.forms or self.held(value) is not None
+        return known or self._also_stored(value) is not None
+
+    def _also_stored(self, value: ir.Value) -> Form | None:
+        """The integers of a float value that is quantized for some of its readers, and read as it is by others."""
+        found = (self.forms.get(n.outputs[0]) for n in value.consumers() if n.op_type == "QuantizeLinear")
+        return next((form for form in found if form is not None), None)
 
     def held(self, value: ir.Value) -> Form | None:
         """The stored integers behind a dequantized value, where it is one."""
@@ -230,7 +235,7 @@ class _Lowering:
         """A value as it computes: float where it is dequantized."""
         if value in self.forms:
             return self.forms[value]
-        held = self.held(value)
+        held = self.held(value) or self._also_stored(value)
         if held is not None and not held.tensor.constant:
             key = (held.tensor, "real")
             if key not in self.made:

@@ -39,7 +39,7 @@ def sink_of(node: ir.Node, k: int) -> Sink:
         for _ in range(LONGEST_CHAIN):
             clamp = _only(value, "Relu") or _only(value, "Clip")
             found = None if clamp is None else _activation(clamp)
-            if clamp is None or found is None or activation is not Activation.NONE or _stored_behind(clamp) is None:
+            if clamp is None or found is None or activation is not Activation.NONE:
                 break
             activation, value = found, clamp.outputs[0]
             fused.append(clamp)
@@ -49,11 +49,6 @@ def sink_of(node: ir.Node, k: int) -> Sink:
     stored = params_of(quantizers[0])
     same = [n.outputs[0] for n in quantizers if params_of(n) == stored]
     return Sink(tuple(same), stored, activation, bias, tuple(fused))
-
-
-def _stored_behind(clamp: ir.Node) -> Stored | None:
-    quantizers = [n for n in clamp.outputs[0].consumers() if n.op_type == "QuantizeLinear"]
-    return params_of(quantizers[0]) if quantizers else None
 
 
 def _only(value: ir.Value, op_type: str) -> ir.Node | None:

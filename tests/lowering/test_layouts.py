@@ -6,9 +6,11 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from int8_nets import Net
-from lowered import lowered
+from lowered import lowered, random_data
 
 from edgekit.errors import UnsupportedOpError
+from edgekit.graph.calibration import observe
+from edgekit.graph.quantization import quantize
 from edgekit.lowering import from_onnx
 from edgekit.ops.orders import reshaped
 
@@ -136,3 +138,17 @@ def test_graphs_stay_untouched():
     before = ir.to_proto(model).SerializeToString(deterministic=True)
     lowered(model)
     assert ir.to_proto(model).SerializeToString(deterministic=True) == before
+
+
+def test_a_value_that_is_an_output_and_quantized_too():
+    """Other quantizers leave a float output on a value that the next layer reads quantized."""
+    net = Net()
+    x = net.input("x", 1, 6)
+    y = net.gemm(x, 6, 5, name="inner")
+    model = net.model(net.gemm(y, 5, 4, name="outer"), y)
+    graph = quantize(model, observe(model, random_data(model), "minmax")).model
+    inner = next(n for n in graph.graph if n.name == "inner")
+    graph.graph.outputs[1] = inner.outputs[0]
+    found = lowered(model, quantized=graph)
+    check(found, steps=1.01)
+    assert [t.dtype for t in found.program.outputs] == ["s8", "s8"]
