@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import OpResolverType
 
 from edgekit import interpreter
 from edgekit.emitters import emit_tflite
+from edgekit.lowering.tflite import from_tflite
 from edgekit.program import Op, Program, QuantParams, Tensor
 
 Arrays = Mapping[str, np.ndarray]
@@ -91,3 +92,14 @@ def differences(program: Program, inputs: Arrays | None = None, *, without: tupl
 def largest_difference(truth: np.ndarray, got: np.ndarray) -> float:
     assert got.shape == truth.shape and got.dtype == truth.dtype, (got.dtype, got.shape, truth.dtype, truth.shape)
     return float(np.abs(got.astype(np.float64) - truth.astype(np.float64)).max(initial=0.0))
+
+
+def check(program: Program, inputs: Arrays | None = None, *, without: tuple[str, ...] = (), **bounds: float) -> None:
+    """Asserts that every runtime agrees exactly, or within its bound (litert=1, litert_reference=2), and that the file
+    read back is the same function."""
+    inputs = random_inputs(program) if inputs is None else inputs
+    for name, found in differences(program, inputs, without=without).items():
+        assert found <= bounds.get(name.replace("-", "_"), 0), (name, found)
+    truth, again = interpreter.run(program, inputs), from_tflite(emit_tflite(program), "again")
+    got = interpreter.run(again, inputs)
+    assert max(largest_difference(truth[t.name], got[t.name]) for t in program.outputs) == 0

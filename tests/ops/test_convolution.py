@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runtimes_of_cases import differences, program_of, tensor
+from runtimes_of_cases import check, differences, program_of, tensor
 
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D, output_size
 from edgekit.ops.fully_connected import FullyConnected, bias_params
-from edgekit.program import QuantParams, Tensor
+from edgekit.ops.transposed_convolution import TransposeConv, whole_size
+from edgekit.program import Activation, QuantParams, Tensor
 
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -56,6 +57,31 @@ def test_convolution(op):
     assert found["tflite-micro"] == 0
     assert found["litert-reference"] == 0
     assert found["litert"] <= 1
+
+
+@st.composite
+def transposed_convolutions(draw):
+    """Outputs that SAME gives, that VALID gives, and those that are cut out of the whole result."""
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    size, kernel = (draw(st.tuples(st.integers(1, n), st.integers(1, n))) for n in (5, 4))
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    whole = [whole_size(*a) for a in zip(size, kernel, stride, strict=True)]
+    crop = tuple(draw(st.integers(0, min(k - 1, w - 1))) for k, w in zip(kernel, whole, strict=True))
+    ends = [draw(st.integers(max(c + 1, w - 2), w + s - 1)) for c, w, s in zip(crop, whole, stride, strict=True)]
+    channels, filters = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+    x = tensor("x", (draw(st.integers(1, 2)), *size, channels), 0.05, draw(st.integers(-128, 127)))
+    w, b = weights_and_bias(rng, x, (filters, *kernel, channels), 0)
+    out = [e - c for e, c in zip(ends, crop, strict=True)]
+    y = tensor("y", (x.shape[0], *out, filters), 0.05 * 0.5, draw(st.integers(-128, 127)))
+    operands = (x, w, b) if draw(st.booleans()) else (x, w)
+    activation = draw(st.sampled_from([Activation.NONE, Activation.RELU, Activation.RELU6]))
+    return TransposeConv(name="op", inputs=operands, outputs=(y,), stride=stride, crop=crop, activation=activation)
+
+
+@SETTINGS
+@given(transposed_convolutions())
+def test_transposed_convolution(op):
+    check(program_of(op), litert=1)
 
 
 @SETTINGS

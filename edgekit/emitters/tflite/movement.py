@@ -182,19 +182,33 @@ def depth_to_space(op: DepthToSpace, writer: Writer) -> None:
 
 
 def space_to_batch(op: SpaceToBatch, writer: Writer) -> None:
-    _blocks(op, writer, op.block, op.padding, "SPACE_TO_BATCH_ND", "SpaceToBatchNDOptions")
+    """Padded by a PAD: TFLite Micro's kernel fills with the integer 0 instead of the zero point."""
+    x = op.input
+    pads = [(0, 0), *op.padding, *[(0, 0)] * (len(x.shape) - 1 - len(op.block))]
+    if any(map(any, pads)):
+        shape = [a + n + b for n, (a, b) in zip(x.shape, pads, strict=True)]
+        padded = writer.between(f"{x.name}_padded", shape, x.dtype, x.quant)
+        write_pad(writer, x, padded, pads, None)
+        x = padded
+    _blocks(op, writer, x, op.block, [(0, 0)] * len(op.block), "SPACE_TO_BATCH_ND", "SpaceToBatchNDOptions")
 
 
 def batch_to_space(op: BatchToSpace, writer: Writer) -> None:
-    _blocks(op, writer, op.block, op.crops, "BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions")
+    _blocks(op, writer, op.input, op.block, op.crops, "BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions")
 
 
 def _blocks(
-    op: Op, writer: Writer, block: Sequence[int], borders: Sequence[tuple[int, int]], builtin: str, options: str
+    op: Op,
+    writer: Writer,
+    x: Tensor,
+    block: Sequence[int],
+    borders: Sequence[tuple[int, int]],
+    builtin: str,
+    options: str,
 ) -> None:
     numbers = (writer.constant(name, np.array(v, np.int32)) for name, v in (("block", block), ("borders", borders)))
-    version = 3 if len(op.input.shape) == 3 else _version(op)
-    writer.operator(builtin, (op.input, *numbers), op.outputs, Table(options), version=version)
+    version = 3 if len(x.shape) == 3 else _version(op)
+    writer.operator(builtin, (x, *numbers), op.outputs, Table(options), version=version)
 
 
 def _version(op: Op) -> int:
