@@ -77,8 +77,10 @@ def convert(
     spec = _spec(source, example_inputs, name, calibration, evaluate, allow_pickle)
     progress(f"reading {spec.name}")
     build = _float_stage(spec, shapes or {}, progress)
+    if precision == "int8" and not build.came_quantized:
+        build = _take_apart(build)
     if "tflite" in formats:
-        _check_lowers(build, precision)
+        _check_lowers(build)
     build = _calibrate(build, precision)
     if precision == "int8":
         build = _quantize_stage(build, observer, progress)
@@ -106,6 +108,7 @@ class _Build:
     data: CalibrationData | None = None
     given_data: bool = False
     came_quantized: bool = False
+    taken_apart: ir.Model | None = None  # the float graph in operators that int8 has; what is calibrated and quantized
     quantized: ir.Model | None = None
     int8: bytes | None = None
     program: Program | None = None
@@ -202,7 +205,13 @@ def _graph_of_tflite(path: Path, name: str) -> ir.Model:
     return to_onnx(from_tflite(read_file(path), name))
 
 
-def _check_lowers(build: _Build, precision: str) -> None:
+def _take_apart(build: _Build) -> _Build:
+    from edgekit.graph.decompose import for_int8
+
+    return replace(build, taken_apart=for_int8(build.graph))
+
+
+def _check_lowers(build: _Build) -> None:
     """Raises UnsupportedOpError naming every operator that TFLite cannot take over: before anything is calibrated."""
     from edgekit.emitters import emit_tflite
     from edgekit.graph.quant_params import Range
@@ -210,7 +219,8 @@ def _check_lowers(build: _Build, precision: str) -> None:
     from edgekit.lowering import from_onnx
 
     graph = build.graph
-    if precision == "int8" and not build.came_quantized:
+    if build.taken_apart is not None:
+        graph = build.taken_apart
         values = [*graph.graph.inputs, *(v for node in graph.graph for v in node.outputs)]
         graph = quantize(graph, {v.name or "": Range(0.0, 1.0) for v in values}).model
     emit_tflite(from_onnx(graph, build.spec.name))
@@ -294,11 +304,11 @@ def _quantize_stage(build: _Build, observer: str, progress: Progress) -> _Build:
     if build.came_quantized:
         found = tuple(f"not TFLite int8: {violation}" for violation in violations(build.graph))
         return replace(build, quantized=build.graph, int8=save.to_bytes(build.graph), warnings=build.warnings + found)
-    assert build.data is not None
+    assert build.data is not None and build.taken_apart is not None
     progress(f"calibrating with {build.data.samples} samples")
-    ranges = observe(build.graph, build.data, observer)  # type: ignore[arg-type]  # checked against OBSERVERS
+    ranges = observe(build.taken_apart, build.data, observer)  # type: ignore[arg-type]  # checked against OBSERVERS
     progress("quantizing")
-    quantized = quantize(build.graph, ranges)
+    quantized = quantize(build.taken_apart, ranges)
     layers = tuple(Layer(p.name, p.op, p.quantized, p.reason, None, 0) for p in quantized.layers)
     return replace(build, quantized=quantized.model, int8=save.to_bytes(quantized.model), layers=layers)
 
@@ -408,9 +418,9 @@ def _measured_layers(build: _Build, precision: str) -> tuple[Layer, ...]:
 
     if precision != "int8" or build.came_quantized:
         return build.layers
-    assert build.quantized is not None and build.data is not None
-    sqnr = layer_sqnr(build.graph, build.quantized, build.data)
-    sizes = _output_bytes(build.graph)
+    assert build.quantized is not None and build.data is not None and build.taken_apart is not None
+    sqnr = layer_sqnr(build.taken_apart, build.quantized, build.data)
+    sizes = _output_bytes(build.taken_apart)
     return tuple(
         replace(
             layer, sqnr_db=sqnr.get(layer.name), output_bytes=sizes.get(layer.name, 0) // (4 if layer.quantized else 1)
