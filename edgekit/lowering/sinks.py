@@ -30,12 +30,16 @@ def sink_of(node: ir.Node, k: int) -> Sink:
     """The sink of output `k` of a node."""
     value = node.outputs[k]
     bias, fused, activation = None, [], Activation.NONE
-    if node.op_type == "MatMul" and constant(node.inputs[1]) is not None and (add := _only(value, "Add")):
+    fuses = node.op_type in FUSE_ACTIVATION
+    if node.op_type == "MatMul":
+        weights = constant(node.inputs[1])
+        fuses = weights is not None and weights.ndim == 2  # else it is no fully connected layer
+    if node.op_type == "MatMul" and fuses and (add := _only(value, "Add")):
         operand = add.inputs[1] if add.inputs[0] is value else add.inputs[0]
         if operand is not None and _is_bias(operand, node):
             bias, value = operand, add.outputs[0]
             fused.append(add)
-    if node.op_type in FUSE_ACTIVATION:
+    if fuses:
         for _ in range(LONGEST_CHAIN):
             clamp = _only(value, "Relu") or _only(value, "Clip")
             found = None if clamp is None else _activation(clamp)
