@@ -20,12 +20,14 @@ from edgekit.graph.operands import constant
 from edgekit.graph.shapes import sizes
 from edgekit.lowering.forms import Form, first_axis_kept, transposed
 from edgekit.lowering.layouts import preferred_order
+from edgekit.lowering.lookups import lookup_of
 from edgekit.lowering.renaming import with_outputs
 from edgekit.lowering.sinks import Sink, sink_of
 from edgekit.lowering.stored import Stored, numbers_of, params_of
 from edgekit.lowering.tidy import tidy
 from edgekit.ops import ONNX
 from edgekit.ops.fully_connected import bias_params
+from edgekit.ops.functions import Lookup
 from edgekit.ops.orders import Shape, extended, moves_only_units, reshaped
 from edgekit.ops.quantization import Dequantize, Quantize
 from edgekit.ops.reading import OnnxCall, Order, Refusal, channels_last, plain
@@ -224,12 +226,23 @@ class _Lowering:
         if source in self.forms:
             form = self.forms[source]
             stored = params_of(producer)
-            return form if form.tensor.quant is not None else self._typed(form, stored)
+            return form if form.tensor.quant is not None else self._typed(source, stored)
         return self._constant_form(value) if constant(source) is not None else None
 
-    def _typed(self, form: Form, stored: Stored) -> Form:
-        """An integer input of the graph that a DequantizeLinear gives a scale."""
-        raise Refusal(f'the graph input "{form.tensor.name}" is {form.tensor.dtype} before a DequantizeLinear')
+    def _typed(self, value: ir.Value, stored: Stored) -> Form:
+        """Integers of the graph that a DequantizeLinear gives a scale: a table looked up; nothing else is."""
+        found, plain_form = lookup_of(value), self.forms[value]
+        source = None if found is None else self.forms.get(found[0])
+        if found is None or source is None or source.tensor.quant is None:
+            tensor = plain_form.tensor
+            raise Refusal(f'the integers "{tensor.name}" ({tensor.dtype}) get their scale from a DequantizeLinear only')
+        made = self.tensor(_plain_name(value), source.tensor.shape, stored.dtype, stored.quant)
+        name = value.producer().name if value.producer() is not None else ""  # type: ignore[union-attr]
+        self.ops.append(
+            Lookup(name=name or "", inputs=(source.tensor,), outputs=(made,), function="table", table=found[1])
+        )
+        self.forms[value] = Form(made, source.order, source.inner)
+        return self.forms[value]
 
     def form_of(self, value: ir.Value) -> Form:
         """A value as it computes: float where it is dequantized."""
@@ -306,6 +319,8 @@ class _Lowering:
         return Tensor(self._unique(name), tuple(shape), dtype, quant)
 
     def constant(self, name: str | None, data: Array, quant: QuantParams | None = None) -> Tensor:
+        if data.dtype == np.int64 and np.array_equal(data, data.astype(np.int32)):
+            data = data.astype(np.int32)
         dtype = DTYPE_OF.get(np.dtype(data.dtype))
         if dtype is None:
             raise Refusal(f'constant "{name}" is {data.dtype}', f"allowed: {', '.join(DTYPE_OF.values())}")
@@ -487,10 +502,12 @@ class Call:
     def finish(self) -> None:
         """Make the answers known, requantized where the graph stores other parameters than the operator gives."""
         for k, form in self._answers.items():
-            stored = self._sinks[k].stored if self.integer else None
-            if stored is not None and form.tensor.quant is not None and form.tensor.quant != stored.quant:
-                form = self._lowering._requantized(form, stored)
-            self._lowering.answer(self._sinks[k], form)
+            sink = self._sinks[k]
+            if not self.integer and not sink.fused:
+                self._lowering.forms[self._node.outputs[k]] = form  # float readers beside a QuantizeLinear
+            if sink.stored is not None and (form.tensor.quant is not None or form.tensor.dtype == "f32"):
+                form = self._lowering._requantized(form, sink.stored)
+            self._lowering.answer(sink, form)
 
     def _value(self, i: int) -> ir.Value:
         value = self._node.inputs[i]
@@ -531,10 +548,11 @@ def _shape(value: ir.Value | None) -> Shape:
 
 
 def _dtype(value: ir.Value) -> str:
+    """Its type in the program: 64-bit integers are 32-bit ones, the only indices that microcontrollers' kernels take."""
     known = DTYPE_OF.get(np.dtype(value.dtype.numpy())) if value.dtype is not None else None
     if known is None:
         raise Refusal(f'"{value.name}" is of type {value.dtype}', f"allowed: {', '.join(DTYPE_OF.values())}")
-    return known
+    return "s32" if known == "s64" else known
 
 
 def _plain_name(value: ir.Value) -> str:
