@@ -12,18 +12,30 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgekit.emitters.onnx import arithmetic, convolution, matrix, movement, recurrent, reduction, resizing, shape
+from edgekit.emitters.onnx import (
+    arithmetic,
+    convolution,
+    functions,
+    matrix,
+    movement,
+    recurrent,
+    reduction,
+    resizing,
+    shape,
+)
 from edgekit.emitters.onnx.writer import Writer
 from edgekit.errors import UnsupportedOpError
 from edgekit.ops.arithmetic import Add, AddN, Div, Maximum, Minimum, Mul, Pow, SquaredDifference, Sub
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
+from edgekit.ops.elementwise import Elementwise
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.functions import Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
 from edgekit.ops.joining import Concat, Split
 from edgekit.ops.matrix import BatchMatMul
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
-from edgekit.ops.quantization import Dequantize, Quantize
+from edgekit.ops.quantization import Cast, Dequantize, Quantize
 from edgekit.ops.recurrent import Lstm, Svdf
 from edgekit.ops.reduction import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, ReduceProd, Sum
 from edgekit.ops.resizing import ResizeBilinear, ResizeNearest
@@ -46,6 +58,12 @@ ROWS: dict[type[Op], Row] = {
     **dict.fromkeys((Add, Sub, Mul, Div, Pow), arithmetic.binary),
     **dict.fromkeys((Minimum, Maximum, AddN), arithmetic.alike),
     SquaredDifference: arithmetic.squared_difference,
+    **dict.fromkeys((Logistic, Tanh, HardSwish), functions.function),
+    LeakyRelu: functions.leaky_relu,
+    PRelu: functions.prelu,
+    Clamp: functions.clamp,
+    Elementwise: functions.elementwise,
+    Lookup: functions.lookup,
     **dict.fromkeys((Mean, Sum, ReduceMax, ReduceMin, ReduceProd), reduction.reduction),
     **dict.fromkeys((ArgMax, ArgMin), reduction.arg_extremum),
     ResizeNearest: resizing.nearest,
@@ -66,6 +84,7 @@ ROWS: dict[type[Op], Row] = {
     Transpose: shape.transpose,
     Quantize: shape.quantize,
     Dequantize: shape.dequantize,
+    Cast: shape.cast,
     Svdf: recurrent.svdf,
     Lstm: recurrent.lstm,
 }

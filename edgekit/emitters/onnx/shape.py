@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import onnx_ir as ir
+
 from edgekit.emitters.onnx.writer import Writer
-from edgekit.ops.quantization import Dequantize, Quantize
+from edgekit.ops.quantization import Cast, Dequantize, Quantize
 from edgekit.ops.shape import Reshape, Transpose
 
 
@@ -23,3 +25,10 @@ def quantize(op: Quantize, writer: Writer) -> None:
 
 def dequantize(op: Dequantize, writer: Writer) -> None:
     writer.real_again(op.output, op.input)
+
+
+def cast(op: Cast, writer: Writer) -> None:
+    order = writer.order(op.input)
+    kind = int(ir.DataType.from_numpy(op.output.numpy_dtype))
+    y = writer.node("Cast", writer.stored(op.input, order), name=op.name, to=kind)
+    writer.answer_stored(op.output, y, order)

@@ -63,6 +63,13 @@ class Writer(Nodes):
         """What nodes read for a tensor, its axes in `order` (None: the tensor's own)."""
         return self._form(tensor, plain(len(tensor.shape)) if order is None else order).real
 
+    def stored(self, tensor: Tensor, order: Order) -> ir.Value:
+        """The numbers of a tensor as they are stored: the integers of a quantized one."""
+        if tensor.data is not None:
+            return self.initializer(tensor.data.transpose(order), f"{tensor.name}{QUANTIZED}")
+        form = self._form(tensor, order)
+        return form.real if form.stored is None else form.stored
+
     def aligned(self, *tensors: Tensor) -> tuple[tuple[ir.Value, ...], Order]:
         """Values that are broadcast against each other, those of the highest rank in one order; and that order."""
         rank = max(len(t.shape) for t in tensors)
@@ -92,6 +99,15 @@ class Writer(Nodes):
         name = f"{tensor.name}_float" if tensor in self._end else tensor.name
         form = self._held(tensor, value, plain(len(tensor.shape)) if order is None else order, name)
         self._forms.setdefault(tensor, []).append(form)
+
+    def answer_stored(self, tensor: Tensor, value: ir.Value, order: Order) -> None:
+        """`value` is what `tensor` stores, in `order`."""
+        if tensor.quant is None:
+            self.answer(tensor, value, order)
+            return
+        self._rename(value, f"{tensor.name}{QUANTIZED}")
+        real = self._dequantize(value, tensor, f"{tensor.name}{DEQUANTIZED}")
+        self._forms.setdefault(tensor, []).append(Form(real, order, value))
 
     def between(self, name: str, shape: Sequence[int], like: Tensor) -> Tensor:
         """A tensor between two nodes of one row, stored as `like` is."""
