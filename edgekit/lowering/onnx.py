@@ -22,7 +22,8 @@ from edgekit.lowering.forms import Form, first_axis_kept, transposed
 from edgekit.lowering.layouts import preferred_order
 from edgekit.lowering.lookups import lookup_of
 from edgekit.lowering.renaming import with_outputs
-from edgekit.lowering.sinks import Sink, sink_of
+from edgekit.lowering.sinks import SAME_DATA, Sink, sink_of
+from edgekit.lowering.squares import join_squares
 from edgekit.lowering.stored import Stored, numbers_of, params_of
 from edgekit.lowering.tidy import tidy
 from edgekit.ops import ONNX
@@ -35,7 +36,6 @@ from edgekit.ops.shape import Reshape, Transpose
 from edgekit.program import Activation, Op, Program, QuantParams, Tensor
 from edgekit.program.tensor import DTYPE_OF, Array
 
-SAME_DATA = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -43,7 +43,7 @@ def from_onnx(model: ir.Model, name: str) -> Program:
     """Lower a graph. Raises UnsupportedOpError naming every node that has no form in a program, ModelError."""
     lowering = _Lowering(model.graph)
     program = lowering.lower(name)
-    return tidy(program)
+    return tidy(join_squares(program))
 
 
 @dataclass
@@ -147,7 +147,7 @@ class _Lowering:
         if held is not None:
             self.forms[result] = self._requantized(held, stored)
             return
-        form = self.forms[source]
+        form = self.form_of(source)
         tensor = self.tensor(_plain_name(result), form.tensor.shape, stored.dtype, stored.quant)
         self.ops.append(Quantize(name=node.name or "", inputs=(form.tensor,), outputs=(tensor,)))
         self.forms[result] = Form(tensor, form.order, form.inner)
@@ -157,8 +157,7 @@ class _Lowering:
         source, result = node.inputs[0], node.outputs[0]
         assert source is not None
         sink = self.sink(node, 0)
-        held = self.held(source)
-        form = held if held is not None and sink.stored is not None else self.form_of(source)
+        form = self.held(source) or self.form_of(source)
         if sink.stored is not None:
             form = self._requantized(form, sink.stored)
         if node.op_type == "Transpose":
@@ -217,7 +216,9 @@ class _Lowering:
         return next((form for form in found if form is not None), None)
 
     def held(self, value: ir.Value) -> Form | None:
-        """The stored integers behind a dequantized value, where it is one."""
+        """The stored integers that a float value stands for: it is dequantized, or quantized further on."""
+        if value in self.forms and value.dtype is ir.DataType.FLOAT and self.forms[value].tensor.quant is not None:
+            return self.forms[value]
         producer = value.producer()
         if producer is None or producer.op_type != "DequantizeLinear":
             return None
@@ -246,9 +247,9 @@ class _Lowering:
 
     def form_of(self, value: ir.Value) -> Form:
         """A value as it computes: float where it is dequantized."""
-        if value in self.forms:
+        held = self.held(value) or (None if value in self.forms else self._also_stored(value))
+        if value in self.forms and held is None:
             return self.forms[value]
-        held = self.held(value) or self._also_stored(value)
         if held is not None and not held.tensor.constant:
             key = (held.tensor, "real")
             if key not in self.made:
