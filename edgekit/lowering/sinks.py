@@ -10,6 +10,7 @@ from edgekit.graph.operands import constant
 from edgekit.lowering.stored import Stored, params_of
 from edgekit.program import Activation
 
+SAME_DATA = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 FUSE_ACTIVATION = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "MaxPool", "AveragePool")
 LONGEST_CHAIN = 8
 
@@ -49,10 +50,23 @@ def sink_of(node: ir.Node, k: int) -> Sink:
             fused.append(clamp)
     quantizers = [n for n in value.consumers() if n.op_type == "QuantizeLinear"]
     if not quantizers:
-        return Sink((value,), None, activation, bias, tuple(fused))
+        return Sink((value,), _stored_ahead(value), activation, bias, tuple(fused))
     stored = params_of(quantizers[0])
     same = [n.outputs[0] for n in quantizers if params_of(n) == stored]
     return Sink(tuple(same), stored, activation, bias, tuple(fused))
+
+
+def _stored_ahead(value: ir.Value) -> Stored | None:
+    """How a value is stored that is only reshaped or transposed before it is quantized."""
+    for _ in range(LONGEST_CHAIN):
+        mover = next((node for op_type in SAME_DATA if (node := _only(value, op_type))), None)
+        if mover is None:
+            return None
+        value = mover.outputs[0]
+        quantizers = [n for n in value.consumers() if n.op_type == "QuantizeLinear"]
+        if quantizers:
+            return params_of(quantizers[0])
+    return None
 
 
 def _only(value: ir.Value, op_type: str) -> ir.Node | None:

@@ -7,6 +7,7 @@ import onnx_ir as ir
 import pytest
 from int8_nets import Net
 from lowered import lowered, random_data
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgekit.errors import UnsupportedOpError
 from edgekit.graph.calibration import observe
@@ -152,3 +153,26 @@ def test_a_value_that_is_an_output_and_quantized_too():
     found = lowered(model, quantized=graph)
     check(found, steps=1.01)
     assert [t.dtype for t in found.program.outputs] == ["s8", "s8"]
+
+
+def test_views_between_a_layer_and_its_quantizer_or_after_its_dequantizer_stay_integers():
+    """ONNX Runtime's quantizer leaves reshapes outside the pairs."""
+    net = Net()
+    x = net.input("x", 1, 4, 6, 6)
+    y = net.op("Reshape", net.conv(x, 4, 4), net.constant(np.array([1, 4, 36])), name="after")
+    y = net.op("Reshape", net.op("Relu", y), net.constant(np.array([1, 4, 6, 6])), name="before")
+    model = net.model(net.conv(y, 4, 2))
+    graph = quantize(model, observe(model, random_data(model), "minmax")).model
+    for name in ("after", "before"):
+        view = next(n for n in graph.graph if n.name == name)
+        pair = view.inputs[0].producer()  # DequantizeLinear <- QuantizeLinear
+        quantizer = pair.inputs[0].producer()
+        if name == "after":
+            view.replace_input_with(0, quantizer.inputs[0])
+        else:
+            behind = view.outputs[0].consumers()[0].outputs[0].consumers()[0]
+            behind.outputs[0].replace_all_uses_with(view.outputs[0])
+    RemoveUnusedNodesPass()(graph)
+    found = lowered(model, quantized=graph)
+    check(found, steps=2.01)
+    assert {t.dtype for op in found.program.ops for t in op.outputs} == {"s8"}
