@@ -11,12 +11,14 @@ from collections.abc import Callable
 from edgekit.ops.arithmetic import Add, AddN, Binary, Div, Maximum, Minimum, Mul, Pow, SquaredDifference, Sub
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
+from edgekit.ops.elementwise import ONNX_FUNCTIONS, TFLITE_FUNCTIONS, Elementwise
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.functions import CLAMPS, Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
 from edgekit.ops.joining import Concat, Split, pack, unpack
 from edgekit.ops.matrix import BatchMatMul, from_onnx_matmul
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
-from edgekit.ops.quantization import Dequantize, Quantize
+from edgekit.ops.quantization import Cast, Dequantize, Quantize
 from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall
 from edgekit.ops.recurrent import Lstm, Svdf
 from edgekit.ops.reduction import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, ReduceProd, Sum
@@ -42,6 +44,15 @@ ALL: tuple[type[Op], ...] = (
     Minimum,
     Maximum,
     AddN,
+    Lookup,
+    Logistic,
+    Tanh,
+    HardSwish,
+    LeakyRelu,
+    PRelu,
+    Clamp,
+    Elementwise,
+    Cast,
     MaxPool2D,
     AveragePool2D,
     Mean,
@@ -87,6 +98,15 @@ ONNX: dict[str, Callable[[OnnxCall], None]] = {
     "Pow": Pow.from_onnx,
     "Min": Minimum.from_onnx,
     "Max": Maximum.from_onnx,
+    **dict.fromkeys(ONNX_FUNCTIONS, Elementwise.from_onnx),
+    "Relu": Clamp.from_onnx,
+    "Clip": Clamp.from_onnx,
+    "Sigmoid": Logistic.from_onnx,
+    "Tanh": Tanh.from_onnx,
+    "HardSwish": HardSwish.from_onnx,
+    "LeakyRelu": LeakyRelu.from_onnx,
+    "PRelu": PRelu.from_onnx,
+    "Cast": Cast.from_onnx,
     "MaxPool": MaxPool2D.from_onnx,
     "GlobalMaxPool": MaxPool2D.from_onnx,
     "AveragePool": AveragePool2D.from_onnx,
@@ -125,6 +145,14 @@ TFLITE: dict[str, Callable[[TfliteCall], Op | tuple[Op, ...]]] = {
     "MINIMUM": Minimum.from_tflite,
     "MAXIMUM": Maximum.from_tflite,
     "ADD_N": AddN.from_tflite,
+    **dict.fromkeys(TFLITE_FUNCTIONS, Elementwise.from_tflite),
+    **dict.fromkeys(CLAMPS, Clamp.from_tflite),
+    "LOGISTIC": Logistic.from_tflite,
+    "TANH": Tanh.from_tflite,
+    "HARD_SWISH": HardSwish.from_tflite,
+    "LEAKY_RELU": LeakyRelu.from_tflite,
+    "PRELU": PRelu.from_tflite,
+    "CAST": Cast.from_tflite,
     "MAX_POOL_2D": MaxPool2D.from_tflite,
     "AVERAGE_POOL_2D": AveragePool2D.from_tflite,
     "RESHAPE": Reshape.from_tflite,
@@ -175,6 +203,7 @@ TYPES_OF: dict[str, tuple[str, ...]] = {
     "DEQUANTIZE": ("s8", "u8", "s16", "s32", "f32"),
     **dict.fromkeys(("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "MINIMUM", "MAXIMUM"), Binary.types),
     "RESHAPE": ("s8", "u8", "s16", "s32", "s64", "f32", "b8"),
+    "CAST": Cast.types,
     "SVDF": ("s8", "s16", "f32"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": ("s8", "s16", "f32"),
 }

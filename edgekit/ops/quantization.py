@@ -1,4 +1,4 @@
-"""Changes of how a value is stored: float to integer, integer to float, one scale to another.
+"""Changes of how a value is stored: float to integer, integer to float, one scale or type to another.
 
 Source of the arithmetic: TFLite's reference/{quantize,dequantize,requantize}.h.
 """
@@ -6,10 +6,11 @@ Source of the arithmetic: TFLite's reference/{quantize,dequantize,requantize}.h.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from edgekit.ops.reading import Refusal, TfliteCall
+from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, check_shape
 from edgekit.program import Op
 from edgekit.program.fixed_point import Multiplier, scale
 from edgekit.program.tensor import Array
@@ -51,6 +52,35 @@ class Dequantize(Op):
         if call.input(0).quant is None:
             raise Refusal("its input has no scale")
         return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cast(Op):
+    """Numbers as they are stored, in another type; float to integer towards zero, saturated."""
+
+    types: ClassVar[tuple[str, ...]] = ("s8", "u8", "s16", "s32", "s64", "f32", "b8")
+
+    def run(self, *inputs: Array) -> tuple[Array, ...]:
+        x, out = inputs[0], self.output
+        if x.dtype.kind == "f" and out.dtype not in ("f32", "b8"):
+            low, high = out.limits
+            return (np.clip(np.nan_to_num(np.trunc(x.astype(np.float64))), low, high).astype(out.numpy_dtype),)
+        return (x.astype(out.numpy_dtype),)
+
+    @classmethod
+    def from_onnx(cls, call: OnnxCall) -> None:
+        if call.integer:
+            raise Refusal("it casts a quantized value", "leave the value float, or take the Cast out")
+        order = call.order(0)
+        call.add(cls(name=call.name, inputs=(call.input(0, order),), outputs=(call.output(0, order),)))
+
+    @classmethod
+    def from_tflite(cls, call: TfliteCall) -> Op:
+        x, y = call.input(0), call.output
+        if x.dtype not in cls.types or y.dtype not in cls.types:
+            raise Refusal(f"it casts {x.dtype} to {y.dtype}")
+        check_shape(y, x.shape)
+        return cls(name=call.name, inputs=(x,), outputs=(y,))
 
 
 def _rounded(x: Array, step: float) -> Array:

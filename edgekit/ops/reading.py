@@ -131,6 +131,9 @@ class OnnxCall(Protocol):
     def stored(self, name: str, data: Array, quant: QuantParams | None = None) -> Tensor:
         """A new constant."""
 
+    def table(self) -> Array:
+        """The int8 answers of a node of one int8 input, for -128..127, as its float32 function gives them."""
+
     def add(self, op: Op) -> None:
         """Append an operation."""
 

@@ -5,8 +5,8 @@ its `QuantParams`. Built by `lowering`, run by `interpreter`, printed by `emitte
 themselves (a tensor read before it is made, two tensors of one name).
 """
 
-from edgekit.program.op import Activation, Op
+from edgekit.program.op import Activation, Op, stored_limits
 from edgekit.program.program import Program, State
 from edgekit.program.tensor import DTYPES, QuantParams, Tensor
 
-__all__ = ["DTYPES", "Activation", "Op", "Program", "QuantParams", "State", "Tensor"]
+__all__ = ["DTYPES", "Activation", "Op", "Program", "QuantParams", "State", "Tensor", "stored_limits"]

@@ -28,8 +28,10 @@ class Multiplier:
 
     @classmethod
     def of(cls, real: float) -> Multiplier:
-        if real == 0.0:
+        if real == 0.0 or math.isnan(real):
             return cls(0, 0)
+        if math.isinf(real):
+            return cls(int(math.copysign(INT32_MAX, real)), 30)
         fraction, shift = math.frexp(real)
         mantissa = _round_half_away(fraction * (1 << 31))
         if mantissa == 1 << 31:
@@ -67,6 +69,13 @@ def doubling_high_mul(a: Array, b: Array) -> Array:
     # C divides towards zero
     high = np.where(total >= 0, total >> 31, -((-total) >> 31))
     return np.minimum(high, INT32_MAX)
+
+
+def doubling_high_mul_16(a: Array, b: Array | int) -> Array:
+    """The same of int16 numbers: (a * b * 2) >> 16."""
+    total = a.astype(np.int64) * b
+    total = total + np.where(total >= 0, 1 << 14, 1 - (1 << 14))
+    return np.minimum(np.where(total >= 0, total >> 15, -((-total) >> 15)), (1 << 15) - 1)
 
 
 def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:

@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgekit.emitters.tflite import arithmetic, convolution, matrix, movement, recurrent, reduction, resizing, shape
+from edgekit.emitters.tflite import arithmetic, convolution, functions, matrix, movement, recurrent, reduction, resizing, shape
 from edgekit.emitters.tflite.writer import Writer
 from edgekit.errors import UnsupportedOpError
 from edgekit.ops.arithmetic import AddN
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
 from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
+from edgekit.ops.elementwise import Elementwise
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.functions import Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
 from edgekit.ops.joining import Concat, Split
 from edgekit.ops.matrix import BatchMatMul
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
-from edgekit.ops.quantization import Dequantize, Quantize
+from edgekit.ops.quantization import Cast, Dequantize, Quantize
 from edgekit.ops.recurrent import Lstm, Svdf
 from edgekit.ops.reduction import ArgMax, ArgMin
 from edgekit.ops.resizing import ResizeBilinear, ResizeNearest
@@ -41,6 +43,15 @@ ROWS: dict[type[Op], Row] = {
     AveragePool2D: convolution.average_pool,
     **dict.fromkeys(arithmetic.BUILTINS, arithmetic.binary),
     AddN: arithmetic.add_n,
+    Lookup: functions.lookup,
+    Logistic: functions.logistic,
+    Tanh: functions.tanh,
+    HardSwish: functions.hard_swish,
+    LeakyRelu: functions.leaky_relu,
+    PRelu: functions.prelu,
+    Clamp: functions.clamp,
+    Elementwise: functions.elementwise,
+    Cast: functions.cast,
     **dict.fromkeys(reduction.BUILTINS, reduction.reduction),
     ArgMax: reduction.arg_max,
     ArgMin: reduction.arg_max,
