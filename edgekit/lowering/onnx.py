@@ -8,7 +8,7 @@ form here, weights with zero points, control flow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,16 +18,19 @@ import onnx_ir as ir
 from edgekit.errors import UnsupportedOpError
 from edgekit.graph.operands import constant
 from edgekit.graph.shapes import sizes
+from edgekit.graph.tables import TableGroup
 from edgekit.lowering.forms import Form, first_axis_kept, transposed
 from edgekit.lowering.layouts import preferred_order
 from edgekit.lowering.lookups import lookup_of
 from edgekit.lowering.renaming import with_outputs
 from edgekit.lowering.sinks import SAME_DATA, Sink, sink_of
 from edgekit.lowering.squares import join_squares
-from edgekit.lowering.stored import Stored, numbers_of, params_of
+from edgekit.lowering.stored import Stored, numbers_of, params_of, stored_constant
+from edgekit.lowering.tables import stored_groups, table_of
 from edgekit.lowering.tidy import tidy
 from edgekit.ops import ONNX
 from edgekit.ops.fully_connected import bias_params
+from edgekit.ops.functions import Lookup
 from edgekit.ops.functions import Lookup
 from edgekit.ops.orders import Shape, extended, moves_only_units, reshaped
 from edgekit.ops.quantization import Dequantize, Quantize
@@ -41,7 +44,7 @@ BORDERS = ("QuantizeLinear", "DequantizeLinear")
 
 def from_onnx(model: ir.Model, name: str) -> Program:
     """Lower a graph. Raises UnsupportedOpError naming every node that has no form in a program, ModelError."""
-    lowering = _Lowering(model.graph)
+    lowering = _Lowering(model.graph, model.opset_imports.get("", 0), groups=stored_groups(model))
     program = lowering.lower(name)
     return tidy(join_squares(program))
 
@@ -49,6 +52,7 @@ def from_onnx(model: ir.Model, name: str) -> Program:
 @dataclass
 class _Lowering:
     graph: ir.Graph
+    opset: int
     ops: list[Op] = field(default_factory=list)
     forms: dict[ir.Value, Form] = field(default_factory=dict)  # by float value, or by the output of its QuantizeLinear
     names: set[str] = field(default_factory=set)
@@ -57,6 +61,7 @@ class _Lowering:
     sinks: dict[ir.Node, Sink] = field(default_factory=dict)
     fused: set[ir.Node] = field(default_factory=set)
     orders: dict[str, Order] = field(default_factory=dict)
+    groups: Mapping[ir.Node, TableGroup] = field(default_factory=dict)
 
     def lower(self, name: str) -> Program:
         self.names.update(v.name or "" for v in self.graph.outputs)
@@ -106,7 +111,7 @@ class _Lowering:
         if node.op_type in BORDERS:
             self._border(node)
             return
-        if node in self.fused or all(v in self.forms for v in self._answers(node)):
+        if node in self.fused or self._inside_group(node) or all(v in self.forms for v in self._answers(node)):
             return
         try:
             if all(v is None or self._known(v) for v in node.inputs):
@@ -120,6 +125,9 @@ class _Lowering:
         return [v for v in node.outputs if v.uses() or v.is_graph_output()]
 
     def _lower_node(self, node: ir.Node) -> None:
+        if node in self.groups:
+            self._table(self.groups[node])
+            return
         reader = self._reader(node)
         if reader is None:
             self._same_data(node)
@@ -127,6 +135,21 @@ class _Lowering:
         call = Call(self, node)
         reader(call)
         call.finish()
+
+    def _inside_group(self, node: ir.Node) -> bool:
+        return node in self.groups and node is not self.groups[node].nodes[-1]
+
+    def _table(self, group: TableGroup) -> None:
+        """A table instead of all nodes of a group."""
+        source, sink = self.held(group.sources[0]), self.sink(group.nodes[-1], 0)
+        assert source is not None and sink.stored is not None, f"{group.name} has no int8 ends"
+        made = self.tensor(_plain_name(sink.values[-1]), source.tensor.shape, "s8", sink.stored.quant)
+        function = "_".join(node.op_type.lower() for node in group.nodes)
+        table = table_of(group, source.tensor.quant, sink.stored.quant)
+        self.ops.append(
+            Lookup(name=group.name, inputs=(source.tensor,), outputs=(made,), function=function, table=table)
+        )
+        self.answer(sink, Form(made, source.order, source.inner))
 
     def _reader(self, node: ir.Node) -> Callable[[OnnxCall], None] | None:
         """What reads a node; None where it only moves data. Raises Refusal for operators without a form."""
@@ -406,7 +429,7 @@ class Call:
         return form.order if form.inner is None else plain(len(form.order))
 
     def input(self, i: int, order: Order | None = None, *, quant: QuantParams | None = None) -> Tensor:
-        form = self._form(i)
+        form = self._form(i, quant)
         if quant is not None and form.tensor.quant != quant:
             form = self._requantized(form, quant)
         return self._lowering.ordered(form, order if order is not None else plain(len(form.order)))
@@ -497,6 +520,17 @@ class Call:
     def stored(self, name: str, data: Array, quant: QuantParams | None = None) -> Tensor:
         return self._lowering.constant(name, data, quant)
 
+    def through(self, *, quant: QuantParams | None = None) -> tuple[Tensor, Tensor]:
+        form = self._form(0)
+        made = self.output(0, form.order, quant=quant)
+        self._answers[0] = Form(made, form.order, form.inner)
+        return form.tensor, made
+
+    def table(self) -> Array:
+        sources = tuple(v for v in self._node.inputs if v is not None and constant(v) is None)
+        group = TableGroup((self._node,), sources, self._node.outputs[0], self._lowering.opset)
+        return table_of(group, self._form(0).tensor.quant, self.output_quant())
+
     def add(self, op: Op) -> None:
         self._lowering.ops.append(op)
 
@@ -515,10 +549,16 @@ class Call:
         assert value is not None
         return value
 
-    def _form(self, i: int) -> Form:
+    def _form(self, i: int, quant: QuantParams | None = None) -> Form:
         value = self._value(i)
         held = self._lowering.held(value) if self.integer else None
-        return held if held is not None else self._lowering.form_of(value)
+        if held is not None:
+            return held
+        numbers = numbers_of(value) if self.integer else None
+        if numbers is not None and numbers.real.dtype == np.float32:
+            stored, params = stored_constant(numbers.real, quant)  # a float constant between integers
+            return Form(self._lowering.constant(value.name, stored, params), plain(stored.ndim))
+        return self._lowering.form_of(value)
 
     def _requantized(self, form: Form, quant: QuantParams) -> Form:
         if form.tensor.data is not None and form.tensor.quant is not None:

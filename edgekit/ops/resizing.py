@@ -40,8 +40,10 @@ class Resize(Op):
             sizes = f"{list(call.shape(0))} to {list(call.output_shape())}"
             raise Refusal(f"it resizes {sizes}", "resize spatial axes only")
         mode = str(call.attribute("mode", "nearest"))
-        if mode not in ("nearest", "linear") or call.attribute("antialias", 0):
-            raise Refusal(f'its mode "{mode}" has no integer form', "use nearest or linear, without antialias")
+        if mode not in ("nearest", "linear"):
+            raise Refusal(f'its mode "{mode}" has no integer form', "use nearest or linear")
+        if call.attribute("antialias", 0):
+            raise Refusal("antialiasing has no integer form", "use antialias=0")
         order = channels_last(rank)
         x = call.input(0, order)
         y = call.output(0, order, quant=x.quant)

@@ -58,3 +58,15 @@ def lowered(model: ir.Model, data: CalibrationData | None = None, *, quantized: 
     agreement = compare(program, content, (data.sample(i) for i in range(data.samples)))
     assert not agreement.absent, agreement.absent
     return Lowered(program, content, steps, dict(agreement.largest_lsb))
+
+
+def float_gap(model: ir.Model, data: CalibrationData | None = None) -> float:
+    """The largest difference between ONNX Runtime and the interpreter on a graph that stays float."""
+    data = data or random_data(model, samples=2)
+    program, written = from_onnx(model, "net"), Predictor(to_bytes(model), optimise=False)
+    largest = 0.0
+    for i in range(data.samples):
+        got = real_outputs(program, run(program, stored_inputs(program, data.sample(i))))
+        for want, tensor in zip(written.run(data.sample(i)), program.outputs, strict=True):
+            largest = max(largest, float(np.abs(got[tensor.name].astype(np.float64) - want).max(initial=0.0)))
+    return largest
