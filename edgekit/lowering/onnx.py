@@ -31,7 +31,6 @@ from edgekit.lowering.tidy import tidy
 from edgekit.ops import ONNX
 from edgekit.ops.fully_connected import bias_params
 from edgekit.ops.functions import Lookup
-from edgekit.ops.functions import Lookup
 from edgekit.ops.orders import Shape, extended, moves_only_units, reshaped
 from edgekit.ops.quantization import Dequantize, Quantize
 from edgekit.ops.reading import OnnxCall, Order, Refusal, channels_last, plain

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from edgekit.graph import quant_params as activations
 from edgekit.graph.operands import attribute, constant
+from edgekit.graph.quant_params import Range, activation_params
 from edgekit.ops.reading import Refusal
 from edgekit.program import QuantParams
 from edgekit.program.tensor import DTYPE_OF, Array
@@ -69,6 +71,15 @@ def numbers_of(value: ir.Value) -> Numbers | None:
     stored = params_of(producer)
     shifted = (found.astype(np.int16) - SHIFT).astype(np.int8) if found.dtype == np.uint8 else found
     return Numbers(shifted, stored.quant, real_values(shifted, stored.quant))
+
+
+def stored_constant(real: Array, quant: QuantParams | None) -> tuple[Array, QuantParams]:
+    """float32 numbers as int8, with the parameters given or those that suit them best."""
+    if quant is None:
+        finite = np.nan_to_num(real)
+        best = activation_params(Range(float(finite.min(initial=0.0)), float(finite.max(initial=0.0))))
+        quant = QuantParams.of(best.scale, best.zero_point)
+    return activations.QuantParams(quant.scale, quant.zero_point).quantize(real), quant
 
 
 def real_values(stored: Array, quant: QuantParams) -> Array:

@@ -40,8 +40,7 @@ class Elementwise(Op):
         elif function is None:
             raise Refusal("TFLite has no float operator for it", "quantize the model: in int8 it is a table")
         else:
-            order = call.order(0)
-            x, y = call.input(0, order), call.output(0, order)
+            x, y = call.through()
             call.add(cls(name=call.name, inputs=(x,), outputs=(y,), function=function))
 
     @classmethod
@@ -164,6 +163,5 @@ def _function_of(call: OnnxCall) -> str | None:
 
 def _append_elu(call: OnnxCall) -> None:
     """The table that TFLite's ELU fills, within a step of what the node computes: the only operator that all have."""
-    order = call.order(0)
-    x, y = call.input(0, order), call.output(0, order)
+    x, y = call.through()
     call.add(Lookup(name=call.name, inputs=(x,), outputs=(y,), function="elu", table=TABLES["elu"](x, y)))

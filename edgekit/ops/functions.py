@@ -81,8 +81,7 @@ class Lookup(Function):
     @classmethod
     def from_onnx(cls, call: OnnxCall) -> None:
         """A node between two int8 values, as a table of what it computes in float32."""
-        order = call.order(0)
-        x, y = call.input(0, order), call.output(0, order)
+        x, y = call.through()
         call.add(cls(name=call.name, inputs=(x,), outputs=(y,), function=call.op_type.lower(), table=call.table()))
 
 
@@ -264,9 +263,7 @@ class PRelu(Op):
 
 
 def _append(cls: type[Function], call: OnnxCall, quant: QuantParams | None = None, **fields: float) -> None:
-    order = call.order(0)
-    x = call.input(0, order)
-    y = call.output(0, order, quant=quant if call.integer else None)
+    x, y = call.through(quant=quant if call.integer else None)
     call.add(cls(name=call.name, inputs=(x,), outputs=(y,), **fields))
 
 

@@ -71,8 +71,8 @@ class Cast(Op):
     def from_onnx(cls, call: OnnxCall) -> None:
         if call.integer:
             raise Refusal("it casts a quantized value", "leave the value float, or take the Cast out")
-        order = call.order(0)
-        call.add(cls(name=call.name, inputs=(call.input(0, order),), outputs=(call.output(0, order),)))
+        x, y = call.through()
+        call.add(cls(name=call.name, inputs=(x,), outputs=(y,)))
 
     @classmethod
     def from_tflite(cls, call: TfliteCall) -> Op:

@@ -131,6 +131,9 @@ class OnnxCall(Protocol):
     def stored(self, name: str, data: Array, quant: QuantParams | None = None) -> Tensor:
         """A new constant."""
 
+    def through(self, *, quant: QuantParams | None = None) -> tuple[Tensor, Tensor]:
+        """Input 0 as it is at hand, and a new tensor for the output that is held alike: for functions of single elements."""
+
     def table(self) -> Array:
         """The int8 answers of a node of one int8 input, for -128..127, as its float32 function gives them."""
 
