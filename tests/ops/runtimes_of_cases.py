@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import tflite_micro
+import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRt
 from ai_edge_litert.interpreter import OpResolverType
 
@@ -17,6 +17,8 @@ from edgekit import interpreter
 from edgekit.emitters import emit_tflite
 from edgekit.lowering.tflite import from_tflite
 from edgekit.program import Op, Program, QuantParams, Tensor
+
+tflite_micro = pytest.importorskip("tflite_micro", reason="TFLite Micro has wheels for x86-64 only")
 
 Arrays = Mapping[str, np.ndarray]
 
