@@ -15,7 +15,8 @@ from edgekit.ops.elementwise import ONNX_FUNCTIONS, TFLITE_FUNCTIONS, Elementwis
 from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.functions import CLAMPS, Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
 from edgekit.ops.joining import Concat, Split, pack, unpack
-from edgekit.ops.matrix import BatchMatMul, from_onnx_matmul
+from edgekit.ops.matrix import BatchMatMul, from_onnx_matmul, from_tflite_fully_connected
+from edgekit.ops.normalising import L2Normalization, LogSoftmax, Softmax
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
 from edgekit.ops.quantization import Cast, Dequantize, Quantize
@@ -53,6 +54,9 @@ ALL: tuple[type[Op], ...] = (
     Clamp,
     Elementwise,
     Cast,
+    Softmax,
+    LogSoftmax,
+    L2Normalization,
     MaxPool2D,
     AveragePool2D,
     Mean,
@@ -107,6 +111,9 @@ ONNX: dict[str, Callable[[OnnxCall], None]] = {
     "LeakyRelu": LeakyRelu.from_onnx,
     "PRelu": PRelu.from_onnx,
     "Cast": Cast.from_onnx,
+    "Softmax": Softmax.from_onnx,
+    "LogSoftmax": LogSoftmax.from_onnx,
+    "LpNormalization": L2Normalization.from_onnx,
     "MaxPool": MaxPool2D.from_onnx,
     "GlobalMaxPool": MaxPool2D.from_onnx,
     "AveragePool": AveragePool2D.from_onnx,
@@ -134,7 +141,7 @@ TFLITE: dict[str, Callable[[TfliteCall], Op | tuple[Op, ...]]] = {
     "CONV_2D": Conv2D.from_tflite,
     "DEPTHWISE_CONV_2D": DepthwiseConv2D.from_tflite,
     "TRANSPOSE_CONV": TransposeConv.from_tflite,
-    "FULLY_CONNECTED": FullyConnected.from_tflite,
+    "FULLY_CONNECTED": from_tflite_fully_connected,
     "BATCH_MATMUL": BatchMatMul.from_tflite,
     "ADD": Add.from_tflite,
     "SUB": Sub.from_tflite,
@@ -153,6 +160,9 @@ TFLITE: dict[str, Callable[[TfliteCall], Op | tuple[Op, ...]]] = {
     "LEAKY_RELU": LeakyRelu.from_tflite,
     "PRELU": PRelu.from_tflite,
     "CAST": Cast.from_tflite,
+    "SOFTMAX": Softmax.from_tflite,
+    "LOG_SOFTMAX": LogSoftmax.from_tflite,
+    "L2_NORMALIZATION": L2Normalization.from_tflite,
     "MAX_POOL_2D": MaxPool2D.from_tflite,
     "AVERAGE_POOL_2D": AveragePool2D.from_tflite,
     "RESHAPE": Reshape.from_tflite,
@@ -204,6 +214,7 @@ TYPES_OF: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "MINIMUM", "MAXIMUM"), Binary.types),
     "RESHAPE": ("s8", "u8", "s16", "s32", "s64", "f32", "b8"),
     "CAST": Cast.types,
+    "SOFTMAX": ("s8", "s16", "f32"),
     "SVDF": ("s8", "s16", "f32"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": ("s8", "s16", "f32"),
 }

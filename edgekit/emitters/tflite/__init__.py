@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgekit.emitters.tflite import arithmetic, convolution, functions, matrix, movement, recurrent, reduction, resizing, shape
+from edgekit.emitters.tflite import (
+    arithmetic,
+    convolution,
+    functions,
+    matrix,
+    movement,
+    normalising,
+    recurrent,
+    reduction,
+    resizing,
+    shape,
+)
 from edgekit.emitters.tflite.writer import Writer
 from edgekit.errors import UnsupportedOpError
 from edgekit.ops.arithmetic import AddN
@@ -19,6 +30,7 @@ from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.functions import Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
 from edgekit.ops.joining import Concat, Split
 from edgekit.ops.matrix import BatchMatMul
+from edgekit.ops.normalising import L2Normalization, LogSoftmax, Softmax
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
 from edgekit.ops.quantization import Cast, Dequantize, Quantize
@@ -52,6 +64,9 @@ ROWS: dict[type[Op], Row] = {
     Clamp: functions.clamp,
     Elementwise: functions.elementwise,
     Cast: functions.cast,
+    Softmax: normalising.softmax,
+    LogSoftmax: normalising.log_softmax,
+    L2Normalization: normalising.l2_normalization,
     **dict.fromkeys(reduction.BUILTINS, reduction.reduction),
     ArgMax: reduction.arg_max,
     ArgMin: reduction.arg_max,

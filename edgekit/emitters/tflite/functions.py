@@ -12,7 +12,7 @@ from edgekit.program import Tensor, stored_limits
 from edgekit.program.tensor import Array
 from edgekit.tflite.flatbuffer import Table
 
-# Functions whose s8 table TFLite Micro and LiteRT fill alike (abs: within one scale), and the version of their operators
+# Functions whose s8 table TFLite Micro and LiteRT fill alike (abs: within one scale); versions of their operators
 OWN_TABLES = {"abs": 2, "elu": 1}
 OPTIONS = {
     "ABS": "AbsOptions", "COS": "CosOptions", "EXP": "ExpOptions", "GELU": "GeluOptions", "NEG": "NegOptions",
