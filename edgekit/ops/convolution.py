@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, channels_last
-from edgekit.ops.weighted import along, check_bias, requantized
+from edgekit.ops.weighted import along, requantized, weighted_operands
 from edgekit.program import Activation, Op, Tensor
 from edgekit.program.tensor import Array
 
@@ -69,13 +69,14 @@ class Conv2D(Op):
     @classmethod
     def from_tflite(cls, call: TfliteCall) -> Op:
         x, weights = call.input(0), call.input(1)
-        if len(x.shape) != 4 or len(weights.shape) != 4 or x.shape[3] % weights.shape[3]:
+        fits = len(x.shape) == len(weights.shape) == 4 and min(weights.shape) > 0 and x.shape[3] % weights.shape[3] == 0
+        groups = x.shape[3] // weights.shape[3] if fits else 0
+        if groups < 1 or weights.shape[0] % groups:
             raise Refusal(f"input {list(x.shape)} and weights {list(weights.shape)} do not fit")
         geometry = tflite_geometry(call, weights.shape[1:3])
-        groups = x.shape[3] // weights.shape[3]
         return cls(
-            name=call.name, inputs=_operands(call), outputs=(call.output,), groups=groups, activation=call.activation,
-            stride=geometry.stride, dilation=geometry.dilation, padding=geometry.padding,
+            name=call.name, inputs=_operands(call, 0), outputs=(call.output,), groups=groups, stride=geometry.stride,
+            dilation=geometry.dilation, padding=geometry.padding, activation=call.activation,
         )  # fmt: skip
 
 
@@ -104,11 +105,12 @@ class DepthwiseConv2D(Op):
     @classmethod
     def from_tflite(cls, call: TfliteCall) -> Op:
         x, weights = call.input(0), call.input(1)
-        if len(x.shape) != 4 or len(weights.shape) != 4 or weights.shape[0] != 1 or weights.shape[3] % x.shape[3]:
+        fits = len(x.shape) == len(weights.shape) == 4 and 0 not in (*x.shape, *weights.shape)
+        if not fits or weights.shape[0] != 1 or weights.shape[3] % x.shape[3]:
             raise Refusal(f"input {list(x.shape)} and weights {list(weights.shape)} do not fit")
-        geometry = tflite_geometry(call, weights.shape[1:3])
+        geometry, multiplier = tflite_geometry(call, weights.shape[1:3]), weights.shape[3] // x.shape[3]
         return cls(
-            name=call.name, inputs=_operands(call), outputs=(call.output,), multiplier=weights.shape[3] // x.shape[3],
+            name=call.name, inputs=_operands(call, 3), outputs=(call.output,), multiplier=multiplier,
             stride=geometry.stride, dilation=geometry.dilation, padding=geometry.padding, activation=call.activation,
         )  # fmt: skip
 
@@ -133,7 +135,8 @@ def windows(
     span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     seen: Array = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(1, 2))
     seen = seen[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
-    return seen.transpose(0, 1, 2, 4, 5, 3)
+    patches: Array = seen.transpose(0, 1, 2, 4, 5, 3)
+    return patches
 
 
 def same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Padding:
@@ -172,14 +175,12 @@ def _dilation(call: TfliteCall, name: str) -> int:
     return int(call.option(name, 1)) if call.options is None or hasattr(call.options, name) else 1
 
 
-def _operands(call: TfliteCall) -> tuple[Tensor, ...]:
-    x, weights, bias = call.input(0), call.input(1), call.optional(2)
-    if weights.data is None:
-        raise Refusal("its weights are computed at run time", "no kernel for microcontrollers does that")
-    if bias is None:
-        return x, weights
-    check_bias(bias)
-    return x, weights, bias
+def _operands(call: TfliteCall, axis: int) -> tuple[Tensor, ...]:
+    """axis: that of the channels in the weights."""
+    x, weights, y = call.input(0), call.input(1), call.output
+    if y.shape[0] != x.shape[0] or y.shape[3] != weights.shape[axis] or 0 in (*x.shape, *y.shape):
+        raise Refusal(f"input {list(x.shape)} and weights {list(weights.shape)} do not make {list(y.shape)}")
+    return weighted_operands(x, weights, call.optional(2), y, axis=axis)
 
 
 def _with_height(call: OnnxCall, x: Tensor) -> Tensor:

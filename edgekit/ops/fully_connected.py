@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.ops.convolution import centred
 from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall
-from edgekit.ops.weighted import along, check_bias, requantized
+from edgekit.ops.weighted import along, requantized, weighted_operands
 from edgekit.program import Activation, Op, QuantParams, Tensor
 from edgekit.program.tensor import Array
 
@@ -51,16 +51,11 @@ class FullyConnected(Op):
     @classmethod
     def from_tflite(cls, call: TfliteCall) -> Op | tuple[Op, ...]:
         x, weights, bias = call.input(0), call.input(1), call.optional(2)
-        if weights.data is None:
-            raise Refusal("its weights are computed at run time", "use BATCH_MATMUL")
         if int(call.option("weights_format", 0)) != 0:
             raise Refusal("its weights are stored in a shuffled format")
         if len(weights.shape) != 2 or x.size % max(weights.shape[1], 1) or weights.shape[1] == 0:
             raise Refusal(f"input {list(x.shape)} and weights {list(weights.shape)} do not fit")
-        operands: tuple[Tensor, ...] = (x, weights)
-        if bias is not None:
-            check_bias(bias)
-            operands = (x, weights, bias)
+        operands = weighted_operands(x, weights, bias, call.output, axis=0)
         if call.output.size != x.size // weights.shape[1] * weights.shape[0]:
             raise Refusal(f"its output has shape {list(call.output.shape)}")
         return cls(name=call.name, inputs=operands, outputs=(call.output,), activation=call.activation)

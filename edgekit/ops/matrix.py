@@ -12,8 +12,9 @@ import numpy as np
 
 from edgekit.ops.convolution import centred
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.orders import moves_only_units
 from edgekit.ops.reading import OnnxCall, Order, Refusal, TfliteCall, check_shape, plain
-from edgekit.program import Op, Tensor
+from edgekit.program import Activation, Op, Tensor
 from edgekit.program.fixed_point import Multiplier, scale
 from edgekit.program.tensor import Array
 
@@ -60,8 +61,8 @@ class BatchMatMul(Op):
     def from_tflite(cls, call: TfliteCall) -> Op:
         a, b = call.input(0), call.input(1)
         adj_x, adj_y = bool(call.option("adj_x", False)), bool(call.option("adj_y", False))
-        if min(len(a.shape), len(b.shape)) < 2 or not a.dtype == b.dtype == call.output.dtype:
-            raise Refusal(f"it multiplies {a} by {b} to {call.output}")
+        if min(len(a.shape), len(b.shape)) < 2:
+            raise Refusal(f"it multiplies {a} by {b}")
         _check_scales(a, b, call.output)
         check_shape(call.output, product_shape(a.shape, b.shape, adj_x, adj_y))
         return cls(name=call.name, inputs=(a, b), outputs=(call.output,), adj_x=adj_x, adj_y=adj_y)
@@ -74,6 +75,17 @@ def from_onnx_matmul(call: OnnxCall) -> None:
         FullyConnected.from_onnx(call)
     else:
         BatchMatMul.from_onnx(call)
+
+
+def from_tflite_fully_connected(call: TfliteCall) -> Op | tuple[Op, ...]:
+    """FULLY_CONNECTED: with weights that are computed at run time it is a product of matrices."""
+    x, weights = call.input(0), call.input(1)
+    bare = call.optional(2) is None and call.activation is Activation.NONE and len(weights.shape) == 2
+    if weights.constant or not bare or len(x.shape) < 2:
+        return FullyConnected.from_tflite(call)
+    _check_scales(x, weights, call.output)
+    check_shape(call.output, product_shape(x.shape, weights.shape, False, True))
+    return BatchMatMul(name=call.name, inputs=(x, weights), outputs=(call.output,), adj_y=True)
 
 
 def product_shape(a: tuple[int, ...], b: tuple[int, ...], adj_x: bool, adj_y: bool) -> tuple[int, ...]:
@@ -91,11 +103,17 @@ def product_shape(a: tuple[int, ...], b: tuple[int, ...], adj_x: bool, adj_y: bo
 
 def _operand(call: OnnxCall, i: int, *, swapped: bool) -> tuple[Tensor, bool]:
     """An input whose last two axes may be exchanged, and whether they are: as it is at hand, else `swapped`."""
-    order = call.order(i)
-    ways = {plain(len(order)): False, _exchanged(len(order)): True}
-    if order not in ways or call.constant(i) is not None:
-        order = _exchanged(len(order)) if swapped else plain(len(order))
+    held, shape = call.order(i), call.shape(i)
+    ways = {plain(len(held)): False, _exchanged(len(held)): True}
+    free = [order for order in ways if _moves_nothing(shape, held, order)] if call.constant(i) is None else []
+    order = next((o for o, exchanged in ways.items() if exchanged == swapped), held)
+    order = free[0] if free and order not in free else order
     return call.input(i, order), ways[order]
+
+
+def _moves_nothing(shape: tuple[int, ...], held: Order, wanted: Order) -> bool:
+    permutation = tuple(held.index(axis) for axis in wanted)
+    return moves_only_units(tuple(shape[axis] for axis in held), permutation)
 
 
 def _exchanged(rank: int) -> Order:
@@ -104,7 +122,7 @@ def _exchanged(rank: int) -> Order:
 
 def _check_scales(*tensors: Tensor) -> None:
     for tensor in tensors:
-        if tensor.dtype not in ("s8", "f32"):
-            raise Refusal(f"{tensor.name} is {tensor.dtype}, wanted int8 or float")
+        if tensor.dtype not in ("s8", "f32") or tensor.dtype != tensors[0].dtype:
+            raise Refusal(f"{tensor.name} is {tensor.dtype}, wanted int8 or float throughout")
         if tensor.dtype != "f32" and (tensor.quant is None or not tensor.quant.per_tensor):
             raise Refusal(f"{tensor.name} has no single scale", "quantize matrices per tensor")

@@ -132,7 +132,7 @@ class OnnxCall(Protocol):
         """A new constant."""
 
     def through(self, *, quant: QuantParams | None = None) -> tuple[Tensor, Tensor]:
-        """Input 0 as it is at hand, and a new tensor for the output that is held alike: for functions of single elements."""
+        """Input 0 as it is at hand, and a new tensor for the output, held alike: for functions of single elements."""
 
     def table(self) -> Array:
         """The int8 answers of a node of one int8 input, for -128..127, as its float32 function gives them."""
@@ -185,7 +185,11 @@ class TfliteCall:
         return data
 
     def numbers(self, i: int) -> list[int]:
-        return [int(n) for n in self.constant(i).reshape(-1)]
+        """A constant input as a list of integers."""
+        data = self.constant(i)
+        if data.dtype.kind not in "iu":
+            raise Refusal(f"its input {i} ({self.input(i).name}) holds {data.dtype}, wanted integers")
+        return [int(n) for n in data.reshape(-1)]
 
     def option(self, name: str, default: Any) -> Any:
         """An option; its default where the file has none, or those of another operator."""

@@ -17,7 +17,7 @@ from edgekit.ops.convolution import centred, same_padding
 from edgekit.ops.joining import Concat, Split
 from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, channels_last
 from edgekit.ops.shape import Reshape
-from edgekit.ops.weighted import along, check_bias, requantized
+from edgekit.ops.weighted import along, requantized, weighted_operands
 from edgekit.program import Activation, Op, Tensor
 from edgekit.program.tensor import Array
 
@@ -86,17 +86,14 @@ class TransposeConv(Op):
     @classmethod
     def from_tflite(cls, call: TfliteCall) -> Op:
         weights, x, bias = call.input(1), call.input(2), call.optional(3)
-        if weights.data is None:
-            raise Refusal("its weights are computed at run time", "no kernel for microcontrollers does that")
         shapes = (x.shape, weights.shape, call.output.shape)
         if any(len(s) != 4 or 0 in s for s in shapes) or x.shape[3] != weights.shape[3]:
             raise Refusal(f"input {list(x.shape)} and weights {list(weights.shape)} do not fit")
         stride = (int(call.option("stride_h", 1)), int(call.option("stride_w", 1)))
         crop = _tflite_crop(call, x, weights, stride)
-        if bias is not None:
-            check_bias(bias)
+        operands = weighted_operands(x, weights, bias, call.output, axis=0)
         return cls(
-            name=call.name, inputs=(x, weights, *_optional(bias)), outputs=(call.output,), stride=stride, crop=crop,
+            name=call.name, inputs=operands, outputs=(call.output,), stride=stride, crop=crop,
             activation=call.activation,
         )  # fmt: skip
 
