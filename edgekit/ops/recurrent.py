@@ -161,8 +161,8 @@ class Lstm(Op):
             sums = centred(value, tensor) @ inputs[position].astype(np.float64).T
             if position < 5:
                 sums = sums + inputs[9 + k]
-            units = np.float32(tensor.scale) * np.float32(self.inputs[position].scale)
-            scaled = scale(sums.astype(np.int64), Multiplier.of(float(units) / GATE_SCALE))
+            units = tensor.scale * self.inputs[position].scale
+            scaled = scale(sums.astype(np.int64), Multiplier.of(units / GATE_SCALE))
             parts.append(np.clip(scaled, *INT16))
         total: Array = np.clip(parts[0] + parts[1], *INT16)
         return total

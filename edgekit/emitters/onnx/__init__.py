@@ -18,6 +18,7 @@ from edgekit.emitters.onnx import (
     functions,
     matrix,
     movement,
+    normalising,
     recurrent,
     reduction,
     resizing,
@@ -33,6 +34,7 @@ from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.functions import Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
 from edgekit.ops.joining import Concat, Split
 from edgekit.ops.matrix import BatchMatMul
+from edgekit.ops.normalising import L2Normalization, LogSoftmax, Softmax
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.pooling import AveragePool2D, MaxPool2D
 from edgekit.ops.quantization import Cast, Dequantize, Quantize
@@ -64,6 +66,9 @@ ROWS: dict[type[Op], Row] = {
     Clamp: functions.clamp,
     Elementwise: functions.elementwise,
     Lookup: functions.lookup,
+    Softmax: normalising.softmax,
+    LogSoftmax: normalising.log_softmax,
+    L2Normalization: normalising.l2_normalization,
     **dict.fromkeys((Mean, Sum, ReduceMax, ReduceMin, ReduceProd), reduction.reduction),
     **dict.fromkeys((ArgMax, ArgMin), reduction.arg_extremum),
     ResizeNearest: resizing.nearest,

@@ -118,11 +118,16 @@ class Writer(Nodes):
         for form in self._at_hand(source):
             self.answer(tensor, form.real, tuple(permutation.index(axis) for axis in form.order))
 
+    def answer_real(self, tensor: Tensor, value: ir.Value, order: Order) -> None:
+        """`value` stands for the real numbers of `tensor`, which is not quantized here."""
+        self._rename(value, tensor.name)
+        self._forms.setdefault(tensor, []).append(Form(value, order))
+
     def real_again(self, tensor: Tensor, source: Tensor) -> None:
         """The float tensor `tensor` is the dequantized `source`."""
         form = self._at_hand(source)[0]
-        assert form.stored is not None
-        self._forms[tensor] = [Form(self._dequantize(form.stored, source, tensor.name), form.order)]
+        value = form.real if form.stored is None else self._dequantize(form.stored, source, tensor.name)
+        self._forms[tensor] = [Form(value, form.order)]
 
     # --- the whole graph
 
