@@ -33,9 +33,8 @@ class EdgekitError(Exception):
     code = 70
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = _printable(message), _printable(hint)
+        super().__init__(self.message)
 
     def document(self) -> dict[str, object]:
         """The error as the `error` object of docs/json.md."""
@@ -60,7 +59,7 @@ class UnsupportedOpError(UnsupportedError):
     def __init__(self, nodes: Sequence[str], *, hint: str = "") -> None:
         shown = "; ".join(nodes[:SHOWN]) + (f"; and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
         super().__init__(f"{len(nodes)} operators cannot be converted: {shown}", hint=hint)
-        self.nodes = tuple(nodes)
+        self.nodes = tuple(_printable(node) for node in nodes)
 
     def document(self) -> dict[str, object]:
         return super().document() | {"nodes": list(self.nodes)}
@@ -104,6 +103,11 @@ class InternalError(EdgekitError):
 
 class Interrupted(EdgekitError):
     code = 130
+
+
+def _printable(text: str) -> str:
+    """Names come from files of strangers and end up in a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def did_you_mean(got: str, allowed: Iterable[str]) -> str:

@@ -65,5 +65,8 @@ def bias_params(source: Tensor, weights: Tensor) -> QuantParams | None:
     """How the bias of a weighted sum is stored: in units of input scale x weight scale."""
     if source.quant is None or weights.quant is None:
         return None
-    scales = tuple(float(np.float32(np.float32(source.scale) * np.float32(s))) for s in weights.quant.scales)
+    with np.errstate(over="ignore", under="ignore"):
+        scales = tuple(float(np.float32(np.float32(source.scale) * np.float32(s))) for s in weights.quant.scales)
+    if not all(0 < s < np.inf for s in scales):
+        raise Refusal(f"the scale of its input times that of its weights is {min(scales)}", "quantize the model again")
     return QuantParams(scales, (0,) * len(scales), None if len(scales) == 1 else 0)

@@ -36,6 +36,7 @@ class Quantize(Op):
             raise Refusal("its output has no scale")
         if call.input(0).dtype != "f32" and call.input(0).quant is None:
             raise Refusal("its input has no scale")
+        check_shape(call.output, call.input(0).shape)
         return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,))
 
 
@@ -51,6 +52,7 @@ class Dequantize(Op):
     def from_tflite(cls, call: TfliteCall) -> Op:
         if call.input(0).quant is None:
             raise Refusal("its input has no scale")
+        check_shape(call.output, call.input(0).shape)
         return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,))
 
 
