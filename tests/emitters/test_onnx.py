@@ -13,8 +13,8 @@ import pytest
 from int8_nets import Net, initializers, quantized
 from lowered import random_data
 from operators import CASES, FLOAT_ONLY, INT8_ONLY, SCALE, one, value, weighted
+from remembering import lstm, svdf, with_states
 from runtimes_of_cases import on_tflite_micro, program_of, random_inputs, tensor
-from test_recurrent import lstm, svdf, with_states
 
 from edgekit import interpreter
 from edgekit.emitters import emit_tflite
