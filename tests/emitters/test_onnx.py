@@ -10,17 +10,20 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from int8_nets import Net, initializers, quantized
+from int8_nets import Net, initializers, quantized, sqnr_db
 from lowered import random_data
 from operators import CASES, FLOAT_ONLY, INT8_ONLY, SCALE, one, value, weighted
 from remembering import lstm, svdf, with_states
 from runtimes_of_cases import on_tflite_micro, program_of, random_inputs, tensor
 
 from edgekit import interpreter
+from edgekit.agreement import real_outputs, stored_inputs
 from edgekit.emitters import emit_tflite
 from edgekit.emitters.onnx import ROWS, to_onnx
 from edgekit.errors import UnsupportedOpError
+from edgekit.graph.calibration import observe
 from edgekit.graph.int8_spec import violations
+from edgekit.graph.quantization import quantize
 from edgekit.graph.sessions import judging_session, run
 from edgekit.graph.simplify import check_quantized, simplify
 from edgekit.lowering import from_onnx, from_tflite
@@ -240,6 +243,40 @@ def test_outputs_that_are_inputs_or_come_twice():
     first, second, third = run(session, None, {"x": sample})
     np.testing.assert_allclose(second, sample, atol=1e-6)
     np.testing.assert_array_equal(first, third)
+
+
+def test_unsigned_bytes_become_signed_ones():
+    """Old files take uint8: lowering counts it from -128, and the requantization behind it vanishes."""
+    x, y = tensor("x", (1, 4, 4, 3), 0.05, 100, "u8"), value("a", 1, 4, 4, 3, zero_point=-28)
+    pooled = value("pooled", 1, 2, 2, 3, zero_point=-28)
+    pool = MaxPool2D(name="pool", inputs=(y,), outputs=(pooled,), kernel=(2, 2), stride=(2, 2))
+    program = program_of(Quantize(name="signed", inputs=(x,), outputs=(y,)), pool)
+    inputs = random_inputs(program)
+    truth = interpreter.run(program, inputs)
+    model = to_onnx(program)
+    assert steps_off(program, truth, on_runtime(model, program, inputs)) <= 1.001
+    back = from_onnx(check_quantized(model), "back")
+    assert [op.kind for op in back.ops] == ["MaxPool2D"]
+    got = interpreter.run(back, {"x": (inputs["x"].astype(np.int16) - 128).astype(np.int8)})
+    np.testing.assert_array_equal(got["pooled"], truth["pooled"])
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_float_file_is_quantized_as_if_it_were_onnx(name):
+    """Float .tflite → float graph → edgekit's quantizer → int8 program, its picture NHWC and moved by nothing."""
+    read = from_tflite(emit_tflite(from_onnx(simplify(NETS[name]()), "net")), "net")
+    graph = simplify(to_onnx(read))
+    data = random_data(graph)
+    made = quantize(graph, observe(graph, data, "minmax")).model
+    assert violations(made) == ()
+    program = from_onnx(made, "net")
+    assert {t.dtype for t in program.tensors()} <= {"s8", "s32"}
+    assert {t.shape for t in program.inputs} == {t.shape for t in read.inputs}
+    assert not [op for op in program.ops if op.kind == "Transpose"]
+    sample = data.sample(0)
+    (truth,) = interpreter.run(read, sample).values()
+    (got,) = real_outputs(program, interpreter.run(program, stored_inputs(program, sample))).values()
+    assert sqnr_db(truth, got) > 15
 
 
 @pytest.mark.parametrize("name", ["svdf s8", "svdf s16", "svdf float", "lstm", "lstm float"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tflite_micro
 from ai_edge_litert.interpreter import Interpreter as LiteRt
 from ai_edge_litert.interpreter import OpResolverType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from remembering import lstm, svdf, with_states
-from runtimes_of_cases import random_inputs, tensor
+from runtimes_of_cases import random_inputs, tensor, tflite_micro
 
 from edgekit.emitters import emit_tflite
 from edgekit.errors import UnsupportedOpError

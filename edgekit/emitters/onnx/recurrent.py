@@ -23,15 +23,15 @@ def svdf(op: Svdf, writer: Writer) -> None:
     newest = writer.between(f"{op.name}_newest", (batch, filters), state)
     product = writer.node("MatMul", writer.value(x), writer.value(feature, (1, 0)), name=f"{op.name}_features")
     writer.answer(newest, product)
-    history = _reshaped(writer, writer.value(newest), (batch, filters, 1), f"{op.name}_last")
+    history = writer.reshape(writer.value(newest), (batch, filters, 1), f"{op.name}_last")
     if memory > 1:
-        kept = _reshaped(writer, writer.value(state), (batch, filters, memory), f"{op.name}_history")
+        kept = writer.reshape(writer.value(state), (batch, filters, memory), f"{op.name}_history")
         words = (writer.numbers([n]) for n in (1, memory, 2))
         kept = writer.node("Slice", kept, *words, name=f"{op.name}_kept")
         history = writer.node("Concat", kept, history, name=f"{op.name}_next", axis=2)
-    writer.answer(op.outputs[1], _reshaped(writer, history, state.shape, f"{op.name}_state"))
+    writer.answer(op.outputs[1], writer.reshape(history, state.shape, f"{op.name}_state"))
     weighted = writer.node("Mul", history, writer.value(time), name=f"{op.name}_weighted")
-    units = _reshaped(writer, weighted, (batch, filters // op.rank, op.rank * memory), f"{op.name}_units")
+    units = writer.reshape(weighted, (batch, filters // op.rank, op.rank * memory), f"{op.name}_units")
     sums = writer.node("ReduceSum", units, writer.numbers([2]), name=f"{op.name}_sum", keepdims=0)
     y = writer.node("Add", sums, writer.value(bias), name=op.name)
     writer.answer(op.output, y, activation=op.activation)
@@ -46,15 +46,15 @@ def lstm(op: Lstm, writer: Writer) -> None:
     biases = writer.node("Concat", *_values(writer, op.inputs[9:13]), name=f"{op.name}_biases", axis=0)
     none = writer.constant(np.zeros(4 * units, np.float32), f"{op.name}_no_bias")
     bias = writer.node("Concat", biases, none, name=f"{op.name}_both_biases", axis=0)
-    bias = _reshaped(writer, bias, (1, 8 * units), f"{op.name}_bias")
-    states = (_reshaped(writer, writer.value(t), (1, batch, units), f"{t.name}_3d") for t in (op.hidden, op.cell))
+    bias = writer.reshape(bias, (1, 8 * units), f"{op.name}_bias")
+    states = (writer.reshape(writer.value(t), (1, batch, units), f"{t.name}_3d") for t in (op.hidden, op.cell))
     y, hidden, cell = writer.split(
         "LSTM", x, weights, recurrent, bias, None, *states, name=op.name, count=3, hidden_size=units
     )  # fmt: skip
     sequence = writer.node("Squeeze", y, writer.numbers([1]), name=f"{op.name}_squeeze")
     writer.answer(op.output, sequence, steps_first)
     for tensor, value in zip(op.outputs[1:], (hidden, cell), strict=True):
-        writer.answer(tensor, _reshaped(writer, value, tensor.shape, f"{tensor.name}_2d"))
+        writer.answer(tensor, writer.reshape(value, tensor.shape, f"{tensor.name}_2d"))
 
 
 def refusal(op: Op) -> str | None:
@@ -68,8 +68,4 @@ def _values(writer: Writer, tensors: Sequence[Tensor]) -> list[ir.Value]:
 
 def _gates(writer: Writer, tensors: Sequence[Tensor], shape: tuple[int, ...], name: str) -> ir.Value:
     """The weights of the four gates above each other."""
-    return _reshaped(writer, writer.node("Concat", *_values(writer, tensors), name=f"{name}_2d", axis=0), shape, name)
-
-
-def _reshaped(writer: Writer, value: ir.Value, shape: Sequence[int], name: str) -> ir.Value:
-    return writer.node("Reshape", value, writer.numbers(shape), name=name)
+    return writer.reshape(writer.node("Concat", *_values(writer, tensors), name=f"{name}_2d", axis=0), shape, name)

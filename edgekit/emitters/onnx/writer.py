@@ -87,7 +87,12 @@ class Writer(Nodes):
         held, order = known
         if held == tuple(tensor.shape[axis] for axis in form.order):
             return form.real, order
-        return self.node("Reshape", form.real, self.numbers(held), name=name), order
+        return self.reshape(form.real, held, name), order
+
+    def reshape(self, value: ir.Value, shape: Sequence[int], name: str) -> ir.Value:
+        """Append a Reshape; a size of 0 stands for itself."""
+        words = {"allowzero": 1} if 0 in shape else {}
+        return self.node("Reshape", value, self.numbers(shape), name=name, **words)
 
     # --- what rows make
 
@@ -194,8 +199,7 @@ class Writer(Nodes):
         permutation = tuple(source.order.index(axis) for axis in order)
         name = f"{tensor.name}_{''.join(map(str, order))}"
         if moves_only_units(tuple(tensor.shape[axis] for axis in source.order), permutation):
-            shape = self.numbers([tensor.shape[axis] for axis in order])
-            value = self.node("Reshape", source.real, shape, name=f"{name}_reshape")
+            value = self.reshape(source.real, [tensor.shape[axis] for axis in order], f"{name}_reshape")
         else:
             value = self.node("Transpose", source.real, name=f"{name}_transpose", perm=permutation)
         return self._held(tensor, value, order, name)
