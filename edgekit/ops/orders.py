@@ -32,7 +32,9 @@ def reshaped(order: Order, shape: Shape, wanted: Shape) -> tuple[Shape, Order] |
         if at != list(range(at[0], at[0] + len(at))) if at else False:
             return None
         places.append((at[0] if at else -1, new))
-    axes = [axis for _, new in sorted(places, key=lambda place: place[0]) for axis in new]
+    axes = [axis for _, new in sorted(places, key=lambda place: place[0]) for axis in new if wanted[axis] != 1]
+    for axis in (a for a, size in enumerate(wanted) if size == 1):
+        axes.insert(axis, axis)  # an axis of size 1 may lie anywhere: where the value itself has it
     return tuple(wanted[axis] for axis in axes), tuple(axes)
 
 
