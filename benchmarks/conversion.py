@@ -37,7 +37,7 @@ RUNS, LONG_S, LIMIT_S = 3, 60, 900  # what takes longer than LONG_S runs once
 
 @dataclass(frozen=True)
 class Tool:
-    """A converter: what pip installs for it, the Python that it needs, and what it writes."""
+    """A converter: what pip installs for it (nothing: it runs in this environment), its Python, and what it writes."""
 
     name: str
     python: str
@@ -62,6 +62,7 @@ PEER_TOOLS = (
     Tool("litert-torch", "3.11", (TORCH, "litert-torch==0.10.0")),
 )
 TOOLS = (EDGEKIT, *PEER_TOOLS)
+WHOLE = Tool("edgekit-convert", HOST, ())  # the whole command, judging included, with every runtime that is here
 RUNTIMES = {".tflite": ("litert", "tflite-micro"), ".onnx": ("onnxruntime",)}
 
 
@@ -124,7 +125,7 @@ def install(tool: Tool, python: str) -> str | None:
 
 
 def python_of(tool: Tool) -> Path:
-    return tool.folder / "bin" / "python"
+    return tool.folder / "bin" / "python" if tool.requirements else Path(sys.executable)
 
 
 @cache
@@ -156,7 +157,7 @@ def network(name: str, installed: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         export = child([sys.executable, str(HERE / "peers" / "prepare.py"), name, str(folder)], folder)
-        tools = [tool for tool in TOOLS if "failed" not in installed[tool.name]]
+        tools = [tool for tool in (*TOOLS, WHOLE) if "failed" not in installed.get(tool.name, {})]
         runs: dict[str, list[dict[str, Any]]] = {tool.name: [] for tool in tools}
         for _ in range(RUNS):
             for tool in tools:
@@ -165,7 +166,7 @@ def network(name: str, installed: dict[str, Any]) -> dict[str, Any]:
         absent = {tool.name: {"failed": installed[tool.name]["failed"]} for tool in TOOLS if tool not in tools}
         results = {tool.name: {**summary(runs[tool.name]), **scores(name, tool, folder)} for tool in tools}
         floating = score(name, folder / "float.onnx", "onnxruntime", folder)
-    print(name, json.dumps(results), flush=True)
+    print(name, {tool: figures.get("failed", figures.get("seconds")) for tool, figures in results.items()}, flush=True)
     return {"name": name, "float": floating, "export": export, "tools": results | absent}
 
 
@@ -218,6 +219,7 @@ def markdown(document: dict[str, Any]) -> str:
     networks = document["networks"]
     sections = (
         ("Seconds", times(networks)),
+        ("CPU seconds", cpu_times(networks)),
         ("Peak memory, MiB", memory(networks)),
         ("Bytes", sizes(networks)),
         ("Score on 500 test samples", accuracies(networks)),
@@ -254,6 +256,24 @@ def times(networks: list[dict[str, Any]]) -> tuple[str, list[str]]:
         for n in networks
     ]
     return note, table(["network", "export to ONNX", *(t.name for t in TOOLS), "torch.export"], rows)
+
+
+def cpu_times(networks: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    note = (
+        "The same conversions in seconds of CPU time: what other processes do to the machine counts less here. The "
+        "last column is the whole `edgekit.convert`: the file is looked at in a limited process first, both formats "
+        "are written, and their accuracy, error per layer and agreement of all runtimes are judged."
+    )
+    rows = [
+        [
+            n["name"],
+            seconds(n["tools"][EDGEKIT.name].get("cpu_seconds")),
+            *(ratio(n, tool.name, "cpu_seconds", seconds) for tool in PEER_TOOLS),
+            seconds(n["tools"][WHOLE.name].get("cpu_seconds")),
+        ]
+        for n in networks
+    ]
+    return note, table(["network", *(t.name for t in TOOLS), "edgekit.convert"], rows)
 
 
 def memory(networks: list[dict[str, Any]]) -> tuple[str, list[str]]:

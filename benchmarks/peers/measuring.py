@@ -28,7 +28,8 @@ class Inputs:
 
     def __init__(self, folder: Path) -> None:
         self.onnx, self.program = folder / "float.onnx", folder / "program.pt2"
-        with np.load(folder / "samples.npz") as arrays:
+        self.samples_file = folder / "samples.npz"
+        with np.load(self.samples_file) as arrays:
             ((self.input_name, self.samples),) = arrays.items()
 
 
