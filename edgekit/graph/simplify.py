@@ -16,6 +16,7 @@ from onnx_ir.passes import common
 
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.batch_norm import fold_batch_norm
+from edgekit.graph.consistency import require_consistent, require_filled
 from edgekit.graph.constants import fold_constants, is_random
 from edgekit.graph.naming import name_plainly
 from edgekit.graph.operands import constant
@@ -33,6 +34,7 @@ def simplify(model: ir.Model) -> ir.Model:
         model = step(model)
     require_repeatable(model)
     require_static(model)
+    require_filled(require_consistent(model))
     require_finite(model)
     return model
 
@@ -42,6 +44,7 @@ def check_quantized(model: ir.Model) -> ir.Model:
     model = infer_shapes(ir.from_proto(ir.to_proto(model)))
     require_repeatable(model)
     require_static(model)
+    require_filled(require_consistent(model))
     require_finite(model)
     require_positive_scales(model)
     return model
@@ -125,6 +128,7 @@ def _more(found: list[str]) -> str:
 PASSES: tuple[Callable[[ir.Model], ir.Model], ...] = (
     infer_shapes,  # folding needs to know the size of results
     fold_constants,  # first: the arguments of no-ops are constants
+    require_consistent,  # now shapes are known, and the others trust them
     drop_no_ops,
     fold_batch_norm,
     drop_unused,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgekit.errors import UnsupportedOpError
+from edgekit.errors import UnsupportedError, UnsupportedOpError
 from edgekit.graph.operands import constant
 from edgekit.graph.shapes import sizes
 from edgekit.graph.tables import TableGroup
@@ -25,7 +25,7 @@ from edgekit.lowering.lookups import lookup_of
 from edgekit.lowering.renaming import with_outputs
 from edgekit.lowering.sinks import SAME_DATA, Sink, sink_of
 from edgekit.lowering.squares import join_squares
-from edgekit.lowering.stored import Stored, numbers_of, params_of, stored_constant
+from edgekit.lowering.stored import Stored, numbers_of, params_of, stored_constant, stored_values
 from edgekit.lowering.tables import stored_groups, table_of
 from edgekit.lowering.tidy import tidy
 from edgekit.ops import ONNX
@@ -64,16 +64,28 @@ class _Lowering:
 
     def lower(self, name: str) -> Program:
         self.names.update(v.name or "" for v in self.graph.outputs)
-        inputs = tuple(self._input(v) for v in self.graph.inputs)
+        inputs = self._ends("input", self.graph.inputs, self._input)
         for node in self.graph:
             self._node(node)
         if self.refusals:
             raise _refused(self.refusals)
-        outputs = tuple(self._output(v) for v in self.graph.outputs)
+        outputs = self._ends("output", self.graph.outputs, self._output)
         program = Program(name, inputs, outputs, tuple(self.ops), orders=self.orders)
         return with_outputs(program, [v.name or "" for v in self.graph.outputs])
 
     # --- borders
+
+    def _ends(
+        self, what: str, values: Sequence[ir.Value], tensor_of: Callable[[ir.Value], Tensor]
+    ) -> tuple[Tensor, ...]:
+        """The tensors of the graph's inputs or outputs. Raises UnsupportedError for one that has none."""
+        made = []
+        for value in values:
+            try:
+                made.append(tensor_of(value))
+            except Refusal as e:
+                raise UnsupportedError(f'{what} "{value.name}": {e.reason}', hint=e.hint) from e
+        return tuple(made)
 
     def _input(self, value: ir.Value) -> Tensor:
         """An input of the program: integers where the graph quantizes it first."""
@@ -107,15 +119,14 @@ class _Lowering:
     # --- nodes
 
     def _node(self, node: ir.Node) -> None:
-        if node.op_type in BORDERS:
-            self._border(node)
-            return
         if node in self.fused or self._inside_group(node) or all(v in self.forms for v in self._answers(node)):
             return
         try:
-            if all(v is None or self._known(v) for v in node.inputs):
+            if node.op_type in BORDERS:
+                self._border(node)
+            elif self._at_hand(node):
                 self._lower_node(node)
-            else:
+            elif node not in self.groups:
                 self._reader(node)  # behind a node that was refused: whether it is known is all that can be said
         except Refusal as e:
             self.refusals.append((node, e))
@@ -163,8 +174,11 @@ class _Lowering:
         if node.op_type == "DequantizeLinear" or result in self.forms or source is None or not self._known(source):
             return
         stored = params_of(node)
-        if constant(source) is not None:
-            return  # read where it is used
+        numbers = numbers_of(source)
+        if numbers is not None:
+            data = stored_values(numbers.real, stored)
+            self.forms[result] = Form(self.constant(result.name, data, stored.quant), plain(data.ndim))
+            return
         held = self.held(source) or self._also_stored(source)
         if held is not None:
             self.forms[result] = self._requantized(held, stored)
@@ -487,6 +501,8 @@ class Call:
     def _per_output(self, flat: Array) -> Array:
         shape = self.output_shape()
         channels = shape[-1] if self.op_type in ("Gemm", "MatMul") else shape[1]
+        if flat.size not in (1, channels):
+            raise Refusal(f"its bias has {flat.size} numbers, wanted one for each of {channels} outputs")
         return np.broadcast_to(flat, (channels,))
 
     def output_quant(self, k: int = 0) -> QuantParams | None:

@@ -15,7 +15,7 @@ from edgekit.graph.operands import attribute, constant
 from edgekit.graph.quant_params import Range, activation_params
 from edgekit.ops.reading import Refusal
 from edgekit.program import QuantParams
-from edgekit.program.tensor import DTYPE_OF, Array
+from edgekit.program.tensor import DTYPE_OF, DTYPES, Array
 
 SHIFT = 128
 
@@ -84,14 +84,24 @@ def stored_constant(real: Array, quant: QuantParams | None) -> tuple[Array, Quan
 
 def real_values(stored: Array, quant: QuantParams) -> Array:
     """float32 (q - zero_point) * scale, along the axis where there are several."""
-    scales, zeros = np.asarray(quant.scales, np.float32), np.asarray(quant.zero_points, np.float32)
-    if quant.axis is not None:
-        along = [-1 if i == quant.axis else 1 for i in range(stored.ndim)]
-        scales, zeros = scales.reshape(along), zeros.reshape(along)
-    elif stored.ndim == 0:
-        scales, zeros = scales[0], zeros[0]
+    scales, zeros = _along(quant, stored.ndim)
     real: Array = (stored.astype(np.float32) - zeros) * scales
     return real
+
+
+def stored_values(real: Array, wanted: Stored) -> Array:
+    """The integers nearest to real values (ties to even, as QuantizeLinear), saturated to the type."""
+    scales, zeros = _along(wanted.quant, real.ndim)
+    info = np.iinfo(DTYPES[wanted.dtype])
+    steps = np.rint(real.astype(np.float32) / scales) + zeros
+    stored: Array = np.clip(steps, info.min, info.max).astype(DTYPES[wanted.dtype])
+    return stored
+
+
+def _along(quant: QuantParams, rank: int) -> tuple[Array, Array]:
+    """Scales and zero points in a shape that is broadcast along their axis."""
+    shape = [-1 if i == quant.axis else 1 for i in range(rank)] if quant.axis is not None else [1] * rank
+    return np.asarray(quant.scales, np.float32).reshape(shape), np.asarray(quant.zero_points, np.float32).reshape(shape)
 
 
 def _zero_points(node: ir.Node) -> Array | None:

@@ -13,8 +13,8 @@ import numpy as np
 from edgekit.tflite import schema
 from edgekit.tflite.flatbuffer import Table, decode, encode
 
-ONE_OF = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0), "LOG_SOFTMAX": (16 / 256, 127)}
-ONE_OF["L2_NORMALIZATION"] = ONE_OF["TANH"]
+STORED = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0), "LOG_SOFTMAX": (16 / 256, 127)}
+STORED["L2_NORMALIZATION"] = STORED["TANH"]
 
 
 @dataclass
@@ -84,14 +84,14 @@ def numbers(*values: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class One:
-    """One operator. given: shapes of activations, int8 weights, int32 constants (bool: whether 4-byte ones are
-    quantized as biases is seen by their name BIAS); made: shapes of outputs."""
+    """One operator. given: shapes of activations, int8 weights, int32 constants, biases; made: shapes of outputs."""
 
     given: tuple[Any, ...]
     made: tuple[tuple[int, ...], ...]
     options: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
     made_type: str = ""
+    scale: float = 0.05  # of activations
 
 
 class Bias:
@@ -116,7 +116,7 @@ POOL = {"stride_w": 2, "stride_h": 2, "filter_width": 2, "filter_height": 2, "pa
 UNARY = (
     *("ABS", "NEG", "SQRT", "RSQRT", "SQUARE", "EXP", "LOG", "SIN", "COS", "CEIL", "FLOOR", "ROUND", "ELU", "GELU"),
     *("HARD_SWISH", "LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1", "LOG_SOFTMAX", "L2_NORMALIZATION"),
-    *("ZEROS_LIKE", "SIGN"),
+    *("ZEROS_LIKE", "SIGN", "RELU_0_TO_1"),
 )
 BINARY = {
     "ADD": "AddOptions",
@@ -153,7 +153,7 @@ ONES: dict[str, One] = {
     "SQUEEZE": One(((1, 3, 1, 2),), ((3, 2),), "SqueezeOptions", {"squeeze_dims": numbers(0, 2)}),
     "EXPAND_DIMS": One((V, numbers(1)), ((2, 1, 3),), "ExpandDimsOptions"),
     "TRANSPOSE": One((X, numbers(0, 3, 1, 2)), ((1, 3, 6, 5),), "TransposeOptions"),
-    "ARG_MAX": One((V, numbers(1)), ((2,),), "ArgMaxOptions", {"output_type": 2}, "INT32"),
+    "ARG_MAX": One((V, numbers(1)), ((2,),), "ArgMaxOptions", {"output_type": 2}, made_type="INT32"),
     "ARG_MIN": One((V, numbers(1)), ((2,),), "ArgMinOptions", {"output_type": 2}, "INT32"),
     "RESIZE_NEAREST_NEIGHBOR": One((X, numbers(12, 10)), ((1, 12, 10, 3),), "ResizeNearestNeighborOptions"),
     "RESIZE_BILINEAR": One(
@@ -172,10 +172,12 @@ ONES: dict[str, One] = {
         {"begin_mask": 4, "end_mask": 8},
     ),
     "GATHER": One(((4, 3), numbers(2, 0)), (V,), "GatherOptions", {"axis": 0}),
-    "EMBEDDING_LOOKUP": One((Indices(2), integers(7, 3)), (V,)),
+    "EMBEDDING_LOOKUP": One((Indices(2), integers(7, 3)), (V,), scale=WEIGHT_SCALE),
+    "CAST": One((V,), (V,), "CastOptions", {"out_data_type": 2}, made_type="INT32"),
+    "SHAPE": One((V,), ((2,),), "ShapeOptions", {"out_type": 2}, made_type="INT32"),
     "REVERSE_V2": One((X, numbers(1)), (X,), "ReverseV2Options"),
     "PAD": One((V, numbers((0, 1), (2, 0))), ((3, 5),), "PadOptions"),
-    "PADV2": One((V, numbers((0, 1), (2, 0)), integers(1)), ((3, 5),), "PadV2Options"),
+    "PADV2": One((V, numbers((0, 1), (2, 0)), integers(1)), ((3, 5),), "PadV2Options", scale=WEIGHT_SCALE),
     "MIRROR_PAD": One((V, numbers((0, 1), (2, 0))), ((3, 5),), "MirrorPadOptions"),
     "TILE": One((V, numbers(1, 2)), ((2, 6),), "TileOptions"),
     "BROADCAST_TO": One((V, numbers(4, 2, 3)), ((4, 2, 3),), "BroadcastToOptions"),
@@ -198,7 +200,7 @@ ONES: dict[str, One] = {
 def one(builtin: str, *, real: bool = False) -> bytes:
     """A file of this operator alone, on int8 or on float numbers."""
     case, draft = ONES[builtin], Draft()
-    kind, scale = ("FLOAT32", None) if real else ("INT8", SCALE)
+    kind, scale = ("FLOAT32", None) if real else ("INT8", case.scale)
     inputs: list[int] = []
     activations: list[int] = []
     for part in case.given:
@@ -217,7 +219,7 @@ def one(builtin: str, *, real: bool = False) -> bytes:
         else:
             inputs.append(draft.tensor(part, kind, scale=scale))
             activations.append(inputs[-1])
-    out_scale, zero_point = ONE_OF.get(builtin, (SCALE, 0))
+    out_scale, zero_point = STORED.get(builtin, (case.scale, 0))
     stored = {} if real or case.made_type else {"scale": out_scale, "zero_point": zero_point}
     outputs = [draft.tensor(shape, case.made_type or kind, **stored) for shape in case.made]
     draft.operator(builtin, inputs, outputs, case.options, **case.fields)
@@ -342,6 +344,48 @@ def svdf() -> bytes:
     return draft.content([x], [y])
 
 
+def lstm(*, real: bool = False) -> bytes:
+    """A sequence of 3 steps; what it remembers lies in variable tensors."""
+    draft = Draft()
+    kind, weight_scale = ("FLOAT32", None) if real else ("INT8", WEIGHT_SCALE)
+    scale = None if real else SCALE
+
+    def matrix(columns: int) -> int:
+        data = integers(4, columns)
+        return draft.tensor(data.shape, kind, data / np.float32(100) if real else data, weight_scale)
+
+    x = draft.tensor((1, 3, 5), kind, scale=scale)
+    weights = [matrix(5) for _ in range(4)] + [matrix(4) for _ in range(4)]
+    zeros, bias_scale = np.zeros(4, np.float32 if real else np.int32), None if real else SCALE * WEIGHT_SCALE
+    biases = [draft.tensor((4,), "FLOAT32" if real else "INT32", zeros, bias_scale) for _ in range(4)]
+    y = draft.tensor((1, 3, 4), kind, scale=scale)
+    hidden = draft.tensor((1, 4), kind, scale=scale, is_variable=True)
+    cell = draft.tensor((1, 4), "FLOAT32" if real else "INT16", scale=None if real else 2.0**-11, is_variable=True)
+    out = [-1]
+    inputs = [x, *weights, *out * 3, *biases, *out * 2, hidden, cell, *out * 4]
+    draft.operator(
+        *("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], "UnidirectionalSequenceLSTMOptions"),
+        fused_activation_function=schema.ActivationFunctionType.TANH,
+    )
+    return draft.content([x], [y])
+
+
+def worked_out() -> bytes:
+    """FILL, RANGE and PACK of constants, which reading works out."""
+    draft = Draft()
+    x, y, filled = (draft.tensor(V, "FLOAT32") for _ in range(3))
+    row, rows = draft.tensor((3,), "FLOAT32"), draft.tensor(V, "FLOAT32")
+    sum_ = draft.tensor(V, "FLOAT32")
+    shape, half = draft.tensor((2,), "INT32", numbers(*V)), draft.tensor((), "FLOAT32", np.float32(0.5))
+    ends = [draft.tensor((), "FLOAT32", np.float32(n)) for n in (0, 3, 1)]
+    draft.operator("FILL", [shape, half], [filled], "FillOptions")
+    draft.operator("RANGE", ends, [row], "RangeOptions")
+    draft.operator("PACK", [row, row], [rows], "PackOptions", values_count=2, axis=0)
+    draft.operator("ADD", [x, filled], [sum_], "AddOptions")
+    draft.operator("MUL", [sum_, rows], [y], "MulOptions")
+    return draft.content([x], [y])
+
+
 FORMS = {
     "network": network,
     "int4": lambda: network(weights="INT4"),
@@ -353,6 +397,9 @@ FORMS = {
     "densify": sparse,
     "sparse": lambda: sparse(densified=False),
     "svdf": svdf,
+    "lstm": lstm,
+    "float_lstm": lambda: lstm(real=True),
+    "worked_out": worked_out,
 }
 
 
