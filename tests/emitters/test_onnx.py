@@ -10,9 +10,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from int8_nets import Net, initializers, quantized, sqnr_db
 from lowered import random_data
-from operators import CASES, FLOAT_ONLY, INT8_ONLY, SCALE, one, value, weighted
+from operators import CASES, FLOAT_ONLY, INT8_ONLY, SCALE, constant, one, value, weighted
 from remembering import lstm, svdf, with_states
 from runtimes_of_cases import on_tflite_micro, program_of, random_inputs, tensor
 
@@ -28,12 +30,16 @@ from edgekit.graph.sessions import judging_session, run
 from edgekit.graph.simplify import check_quantized, simplify
 from edgekit.lowering import from_onnx, from_tflite
 from edgekit.ops import ALL
+from edgekit.ops.arithmetic import Add
 from edgekit.ops.convolution import Conv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.joining import Concat
 from edgekit.ops.pooling import MaxPool2D
 from edgekit.ops.quantization import Quantize
-from edgekit.ops.shape import Reshape
-from edgekit.program import Program, Tensor
+from edgekit.ops.recurrent import Lstm, Svdf
+from edgekit.ops.reduction import ReduceMax
+from edgekit.ops.shape import Reshape, Transpose
+from edgekit.program import Op, Program, QuantParams, Tensor
 
 INT8 = [name for name in CASES if name not in FLOAT_ONLY]
 BORDERS = {"quantize", "dequantize"}
@@ -99,11 +105,106 @@ def test_float(name):
         np.testing.assert_allclose(back[t.name], truth[t.name], rtol=1e-4, atol=1e-5)
 
 
-def test_every_operator_has_a_row():
-    assert set(ROWS) == set(ALL)
+def test_every_operator_has_a_row_and_a_case():
+    tested = {type(op) for name, build in CASES.items() for op in build("f32" if name in FLOAT_ONLY else "s8").ops}
+    assert set(ROWS) == set(ALL) == tested | {Svdf, Lstm}
 
 
 # --- whole programs
+
+
+@st.composite
+def layouts(draw) -> Program:
+    """Operators that move, view and mix one value in any order: what the orders of axes must follow."""
+    ops: list[Op] = []
+    x = value("x", *draw(st.sampled_from([(1, 4, 6, 2), (2, 3, 4, 4), (1, 1, 8, 3), (2, 1, 1, 6)])))
+    made = [x]
+    for k in range(draw(st.integers(2, 7))):
+        source = draw(st.sampled_from(made[-2:]))
+        op = draw(st.sampled_from(STEPS))(draw, source, f"t{k}")
+        if op is not None:
+            ops.append(op)
+            made.append(op.output)
+    if not ops:
+        ops.append(Reshape(name="only", inputs=(x,), outputs=(value("y", x.size),)))
+    return program_of(*ops)
+
+
+def like(t: Tensor, name: str, shape) -> Tensor:
+    return Tensor(name, tuple(shape), t.dtype, t.quant)
+
+
+def a_transpose(draw, x, name):
+    order = tuple(draw(st.permutations(range(len(x.shape)))))
+    return Transpose(name=name, inputs=(x,), outputs=(like(x, name, [x.shape[a] for a in order]),), order=order)
+
+
+def a_view(draw, x, name):
+    """Two neighbouring axes joined, one split, or a unit put in."""
+    shape, rank = list(x.shape), len(x.shape)
+    at = draw(st.integers(0, rank - 1))
+    how = draw(st.sampled_from(["join", "split", "unit"]))
+    if how == "join" and at + 1 < rank:
+        shape[at : at + 2] = [shape[at] * shape[at + 1]]
+    elif how == "split" and shape[at] % 2 == 0:
+        shape[at : at + 1] = [shape[at] // 2, 2]
+    elif rank < 5:
+        shape.insert(at, 1)
+    return Reshape(name=name, inputs=(x,), outputs=(like(x, name, shape),)) if len(shape) < 6 else None
+
+
+def a_convolution(draw, x, name):
+    if len(x.shape) != 4:
+        return None
+    w = replace(weighted(x, 3, 1, 1, x.shape[3])[1], name=f"{name}_w")
+    y = value(name, *x.shape[:3], 3, scale=0.4)
+    return Conv2D(name=name, inputs=(x, w), outputs=(y,))
+
+
+def a_pool(draw, x, name):
+    if len(x.shape) != 4 or x.shape[1] < 2:
+        return None
+    y = like(x, name, (x.shape[0], x.shape[1] - 1, *x.shape[2:]))
+    return MaxPool2D(name=name, inputs=(x,), outputs=(y,), kernel=(2, 1))
+
+
+def a_sum(draw, x, name):
+    axis = draw(st.integers(0, len(x.shape) - 1))
+    c = replace(constant("c", *[n if a >= axis else 1 for a, n in enumerate(x.shape)]), name=f"{name}_c")
+    y = like(x, name, x.shape)
+    return Add(name=name, inputs=(x, c), outputs=(replace(y, quant=QuantParams.of(0.5, 3)),))
+
+
+def a_reduction(draw, x, name):
+    axes, kept = (draw(st.integers(0, len(x.shape) - 1)),), draw(st.booleans())
+    shape = [1 if a in axes else n for a, n in enumerate(x.shape) if kept or a not in axes]
+    return ReduceMax(name=name, inputs=(x,), outputs=(like(x, name, shape),), axes=axes) if shape else None
+
+
+def a_joining(draw, x, name):
+    axis = draw(st.integers(0, len(x.shape) - 1))
+    shape = [2 * n if a == axis else n for a, n in enumerate(x.shape)]
+    return Concat(name=name, inputs=(x, x), outputs=(like(x, name, shape),), axis=axis) if x.size < 500 else None
+
+
+STEPS = [a_transpose, a_transpose, a_view, a_view, a_convolution, a_pool, a_sum, a_reduction, a_joining]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(layouts())
+def test_orders_of_axes(program):
+    model = to_onnx(program)
+    inputs = random_inputs(program)
+    truth = interpreter.run(program, inputs)
+    back = from_onnx(check_quantized(model), "back")
+    got = interpreter.run(back, {t.name: ordered(back, t.name, inputs[t.name]) for t in back.inputs})
+    for t in program.outputs:
+        np.testing.assert_array_equal(got[t.name], ordered(back, t.name, truth[t.name]))
+
+
+def ordered(program: Program, name: str, array: np.ndarray) -> np.ndarray:
+    """An array of the graph as the lowered program holds it."""
+    return array.transpose(program.orders[name]) if name in program.orders else array
 
 
 def residual() -> ir.Model:
