@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgekit.graph.shapes import sizes
+from edgekit.ops.elementwise import ONNX_FUNCTIONS
 from edgekit.ops.reading import Order, channels_last, plain
 
 SPATIAL = (
@@ -14,7 +15,8 @@ SPATIAL = (
 # These do not care in which order the axes lie.
 CARELESS = (
     *("QuantizeLinear", "DequantizeLinear", "Identity", "Add", "Sub", "Mul", "Div", "Min", "Max", "Relu", "Clip"),
-    *("Sigmoid", "Tanh", "LeakyRelu", "HardSwish", "HardSigmoid", "Pad", "Concat", "Slice", "Pow", "Sqrt", "PRelu"),
+    *("Sigmoid", "Tanh", "LeakyRelu", "HardSwish", "HardSigmoid", "Pad", "Concat", "Slice", "Pow", "PRelu"),
+    *ONNX_FUNCTIONS,
 )
 
 

@@ -1,4 +1,5 @@
-"""Groups of nodes that are one function of one int8 value (edgekit.graph.tables) → the table of 256 entries.
+"""Functions of one int8 value as one table: groups of nodes of an ONNX graph (edgekit.graph.tables), and what the
+TFLite emitter writes for a Lookup, read back.
 
 Groups count where their ends are stored as int8 with one scale; other groups are lowered node by node.
 """
@@ -6,6 +7,7 @@ Groups count where their ends are stored as int8 with one scale; other groups ar
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import onnx_ir as ir
 
@@ -13,7 +15,11 @@ from edgekit.graph import quant_params as activations
 from edgekit.graph.tables import TableGroup, table_groups
 from edgekit.lowering.sinks import sink_of
 from edgekit.lowering.stored import Stored, params_of
-from edgekit.program import QuantParams
+from edgekit.ops.arithmetic import Add
+from edgekit.ops.functions import Lookup
+from edgekit.ops.quantization import Cast
+from edgekit.ops.slicing import Gather
+from edgekit.program import Op, Program, QuantParams, Tensor
 from edgekit.program.tensor import Array
 
 
@@ -29,6 +35,34 @@ def table_of(group: TableGroup, source: QuantParams | None, result: QuantParams 
     assert source is not None and result is not None, f"{group.name} is not between integers"
     ends = (activations.QuantParams(quant.scale, quant.zero_point) for quant in (source, result))
     return group.table(*ends)
+
+
+ENTRIES, OFFSET = 256, 128
+
+
+def join_lookups(program: Program) -> Program:
+    """GATHER of a constant table by CAST(x) + 128 is a Lookup."""
+    makers = {t: op for op in program.ops for t in op.outputs}
+    return replace(program, ops=tuple(_lookup(op, makers) or op for op in program.ops))
+
+
+def _lookup(op: Op, makers: Mapping[Tensor, Op]) -> Lookup | None:
+    if not isinstance(op, Gather) or op.input.data is None:
+        return None
+    table, source = op.input, _less_offset(op.inputs[1], makers)
+    if table.dtype != "s8" or table.shape != (ENTRIES,) or source is None or source.shape != op.output.shape:
+        return None
+    return Lookup(name=op.name, inputs=(source,), outputs=op.outputs, function="table", table=op.input.data)
+
+
+def _less_offset(index: Tensor, makers: Mapping[Tensor, Op]) -> Tensor | None:
+    """The int8 value x where `index` is Cast(x) + 128."""
+    add = makers.get(index)
+    if not isinstance(add, Add):
+        return None
+    offsets = [t.data for t in add.inputs if t.data is not None and t.data.size == 1 and t.data.item() == OFFSET]
+    casts = [op for t in add.inputs if isinstance(op := makers.get(t), Cast) and op.input.dtype == "s8"]
+    return casts[0].input if offsets and casts else None
 
 
 def _between_int8(group: TableGroup) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from edgekit.lowering.channels import fold_channel_order
 from edgekit.lowering.padding import fold_padding
+from edgekit.lowering.tables import join_lookups
 from edgekit.ops.shape import Reshape
 from edgekit.program import Op, Program, Tensor
 
@@ -72,6 +73,7 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
     join_reshapes,
     fold_padding,
     fold_channel_order,
+    join_lookups,
     drop_unread,
 )
 

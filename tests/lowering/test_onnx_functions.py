@@ -9,7 +9,7 @@ from lowered import float_gap, lowered, random_data
 
 from edgekit.emitters import emit_tflite
 from edgekit.errors import UnsupportedOpError
-from edgekit.lowering import from_onnx
+from edgekit.lowering import from_onnx, from_tflite
 from edgekit.tflite.model import load
 
 
@@ -83,6 +83,16 @@ def power(net, x):
 def test_groups_are_one_table(function):
     net = Net()
     check(lowered(net.model(function(net, image(net)))), ["Lookup"], 0.01)
+
+
+def test_a_table_is_read_back_as_one():
+    net = Net()
+    found = lowered(net.model(silu(net, convolved(net))))
+    builtins = [o.builtin for o in load(found.content).subgraphs[0].operators]
+    assert builtins[-3:] == ["CAST", "ADD", "GATHER"]
+    again = from_tflite(found.content, "net")
+    assert [op.kind for op in again.ops] == [*found.kinds] == ["Conv2D", "Lookup"]
+    assert np.array_equal(again.ops[-1].table, found.program.ops[-1].table)
 
 
 def test_groups_keep_the_order_of_axes_and_what_was_flattened():
