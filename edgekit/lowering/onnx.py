@@ -131,6 +131,11 @@ class _Lowering:
         except Refusal as e:
             self.refusals.append((node, e))
 
+    def _at_hand(self, node: ir.Node) -> bool:
+        """Whether all that a node, or its group, reads is known."""
+        read = self.groups[node].sources if node in self.groups else node.inputs
+        return all(v is None or self._known(v) for v in read)
+
     def _answers(self, node: ir.Node) -> list[ir.Value]:
         return [v for v in node.outputs if v.uses() or v.is_graph_output()]
 
@@ -443,7 +448,7 @@ class Call:
 
     def input(self, i: int, order: Order | None = None, *, quant: QuantParams | None = None) -> Tensor:
         form = self._form(i, quant)
-        if quant is not None and form.tensor.quant != quant:
+        if quant is not None and form.tensor.quant != quant and form.tensor.dtype != "b8":
             form = self._requantized(form, quant)
         return self._lowering.ordered(form, order if order is not None else plain(len(form.order)))
 

@@ -14,7 +14,7 @@ from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.elementwise import ONNX_FUNCTIONS, TFLITE_FUNCTIONS, Elementwise
 from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.functions import CLAMPS, Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
-from edgekit.ops.joining import Concat, Split, pack, unpack
+from edgekit.ops.joining import Concat, Select, Split, pack, unpack
 from edgekit.ops.matrix import BatchMatMul, from_onnx_matmul, from_tflite_fully_connected
 from edgekit.ops.normalising import L2Normalization, LogSoftmax, Softmax
 from edgekit.ops.padding import MirrorPad, Pad
@@ -72,6 +72,7 @@ ALL: tuple[type[Op], ...] = (
     Transpose,
     Concat,
     Split,
+    Select,
     Slice,
     Gather,
     Reverse,
@@ -128,6 +129,7 @@ ONNX: dict[str, Callable[[OnnxCall], None]] = {
     "Resize": ResizeNearest.from_onnx,
     "Concat": Concat.from_onnx,
     "Split": Split.from_onnx,
+    "Where": Select.from_onnx,
     "Slice": Slice.from_onnx,
     "Gather": Gather.from_onnx,
     "Pad": Pad.from_onnx,
@@ -183,6 +185,8 @@ TFLITE: dict[str, Callable[[TfliteCall], Op | tuple[Op, ...]]] = {
     "SPLIT": Split.from_tflite,
     "SPLIT_V": Split.from_tflite,
     "UNPACK": unpack,
+    "SELECT": Select.from_tflite,
+    "SELECT_V2": Select.from_tflite,
     "SLICE": Slice.from_tflite,
     "STRIDED_SLICE": strided_slice,
     "GATHER": Gather.from_tflite,

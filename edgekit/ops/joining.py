@@ -1,4 +1,4 @@
-"""Values behind each other and apart again: Concat (also Pack) and Split (also Unpack), along one axis.
+"""Values behind each other and apart again: Concat (also Pack) and Split (also Unpack), along one axis; Select.
 
 All values have one set of parameters: the integers travel unchanged.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, axis_of, check_one_scale
+from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, axis_of, check_one_scale, check_shape
 from edgekit.ops.shape import Reshape
 from edgekit.ops.slicing import Slice
 from edgekit.program import Op
@@ -81,6 +81,33 @@ class Split(Op):
         check_one_scale(x, *call.outputs)
         _check_joined([t.shape for t in call.outputs], x.shape, along)
         return cls(name=call.name, inputs=(x,), outputs=call.outputs, axis=along)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Select(Op):
+    """inputs: condition (b8), a, b, broadcast against each other; a where the condition holds, else b."""
+
+    def run(self, *inputs: Array) -> tuple[Array, ...]:
+        return (np.where(*inputs),)
+
+    @classmethod
+    def from_onnx(cls, call: OnnxCall) -> None:
+        operands, order = call.aligned(0, 1, 2, quant=call.output_quant())
+        call.add(cls(name=call.name, inputs=operands, outputs=(call.output(0, order),)))
+
+    @classmethod
+    def from_tflite(cls, call: TfliteCall) -> Op:
+        """SELECT_V2, and SELECT where all shapes are the same."""
+        operands = (call.input(0), call.input(1), call.input(2))
+        shapes = [t.shape for t in operands]
+        check_one_scale(operands[1], operands[2], call.output)
+        if operands[0].dtype != "b8" or (call.builtin == "SELECT" and len(set(shapes)) > 1):
+            raise Refusal(f"its condition is {operands[0]} for {operands[1]}", "use SELECT_V2")
+        try:
+            check_shape(call.output, np.broadcast_shapes(*shapes))
+        except ValueError as e:
+            raise Refusal(f"shapes {[list(s) for s in shapes]} do not broadcast") from e
+        return cls(name=call.name, inputs=operands, outputs=(call.output,))
 
 
 def pack(call: TfliteCall) -> tuple[Op, ...]:

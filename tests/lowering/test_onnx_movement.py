@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from int8_nets import Net
-from lowered import lowered
+from lowered import float_gap, lowered
 from onnx import helper
 
 from edgekit.errors import UnsupportedOpError
@@ -205,3 +205,11 @@ def test_what_has_no_form_is_named_with_its_reason():
     model = net.model(y)
     with pytest.raises(UnsupportedOpError, match=r'"nothing" \(Slice\): it takes nothing'):
         from_onnx(model, "net")
+
+
+def test_where_takes_one_of_two():
+    def masked(net, y):
+        mask = net.constant(np.indices((1, 1, 8, 8)).sum(0) % 2 == 0)
+        return net.op("Where", mask, y, net.constant(np.float32(0.0)))
+
+    assert float_gap(between_convolutions(masked)) < 1e-5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runtimes_of_cases import check, program_of, tensor
 
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
-from edgekit.ops.joining import Concat, Split
+from edgekit.ops.joining import Concat, Select, Split
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.slicing import Gather, Reverse, Slice
 from edgekit.ops.spreading import Tile
@@ -189,3 +189,13 @@ def test_other_types(dtype):
         check(program_of(op))
     op = Gather(name="op", inputs=(x, indices([1, 1])), outputs=(value("y", (2, 2, 4), dtype),), axis=1)
     check(program_of(op), without=("tflite-micro",) if dtype == "s32" else ())
+
+
+@SETTINGS
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.data())
+def test_select(shape, data):
+    shapes = [[data.draw(st.sampled_from([n, 1])) for n in shape] for _ in range(3)]
+    y = value("y", np.broadcast_shapes(*map(tuple, shapes)))
+    numbers = np.random.default_rng(data.draw(st.integers(0, 100))).integers(0, 2, shapes[0]).astype(np.bool_)
+    condition = Tensor("condition", tuple(shapes[0]), "b8", None, numbers)
+    check(program_of(Select(name="op", inputs=(condition, value("a", shapes[1]), value("b", shapes[2])), outputs=(y,))))

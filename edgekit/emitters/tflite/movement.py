@@ -14,7 +14,7 @@ import numpy as np
 from edgekit.emitters.tflite.axes import grouped, into, sizes_of, viewed
 from edgekit.emitters.tflite.writer import Writer
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
-from edgekit.ops.joining import Concat, Split
+from edgekit.ops.joining import Concat, Select, Split
 from edgekit.ops.padding import MirrorPad, Pad
 from edgekit.ops.slicing import Gather, Reverse, Slice
 from edgekit.ops.spreading import Tile
@@ -50,6 +50,10 @@ def split(op: Split, writer: Writer) -> None:
     lengths = writer.constant("sizes", np.array(sizes, np.int32))
     options = Table("SplitVOptions", num_splits=len(sizes))
     writer.operator("SPLIT_V", (op.input, lengths, axis), op.outputs, options, version=_version(op))
+
+
+def select(op: Select, writer: Writer) -> None:
+    writer.operator("SELECT_V2", op.inputs, op.outputs, Table("SelectV2Options"))
 
 
 def slice_(op: Slice, writer: Writer) -> None:
