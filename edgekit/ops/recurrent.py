@@ -80,7 +80,7 @@ class Svdf(Op):
         if len(x.shape) != 2 or len(feature.shape) != 2 or len(time.shape) != 2 or rank < 1:
             raise Refusal(f"input {list(x.shape)}, weights {list(feature.shape)} and {list(time.shape)}, rank {rank}")
         (batch, features), (filters, memory) = x.shape, time.shape
-        bias = call.optional(3) or _no_bias(call.name, filters // rank, state, time)
+        bias = call.optional(3) or _no_bias(call, filters // rank, state, time)
         _check_shapes(
             (feature, (filters, features)),
             (bias, (filters // rank,)),
@@ -97,7 +97,7 @@ class Svdf(Op):
             raise Refusal(f"its state is {state.dtype} and its time weights are {time.dtype}, wanted the same")
         _check_weights((feature, time, bias))
         return cls(
-            name=call.name, inputs=(x, feature, time, bias, state), outputs=(call.output, _next(state)), rank=rank,
+            name=call.name, inputs=(x, feature, time, bias, state), outputs=(call.output, _next(call, state)), rank=rank,
             activation=call.activation,
         )  # fmt: skip
 
@@ -202,7 +202,7 @@ class Lstm(Op):
             _check_states(hidden, cell, y)
         return cls(
             name=call.name, inputs=(x, *weights, *biases, hidden, cell), time_major=time_major,
-            outputs=(y, _next(hidden), _next(cell)), cell_clip=float(call.option("cell_clip", 0.0)),
+            outputs=(y, _next(call, hidden), _next(call, cell)), cell_clip=float(call.option("cell_clip", 0.0)),
         )  # fmt: skip
 
 
@@ -257,15 +257,20 @@ def _stored(steps: Array, tensor: Tensor) -> Array:
     return clipped.astype(tensor.numpy_dtype)
 
 
-def _next(state: Tensor) -> Tensor:
-    return replace(state, name=f"{state.name}{NEXT}")
+def _next(call: TfliteCall, state: Tensor) -> Tensor:
+    name, i = f"{state.name}{NEXT}", 1
+    while name in call.taken:
+        name, i = f"{state.name}_{i}{NEXT}", i + 1
+    call.taken.add(name)
+    return replace(state, name=name)
 
 
-def _no_bias(name: str, units: int, state: Tensor, time: Tensor) -> Tensor:
+def _no_bias(call: TfliteCall, units: int, state: Tensor, time: Tensor) -> Tensor:
+    made = call.between("no_bias", (units,), state)
     if state.quant is None or time.quant is None:
-        return Tensor(f"{name}_no_bias", (units,), "f32", None, np.zeros(units, np.float32))
+        return replace(made, dtype="f32", quant=None, data=np.zeros(units, np.float32))
     quant = QuantParams.of(state.quant.scales[0] * time.quant.scales[0])
-    return Tensor(f"{name}_no_bias", (units,), "s32", quant, np.zeros(units, np.int32))
+    return replace(made, dtype="s32", quant=quant, data=np.zeros(units, np.int32))
 
 
 def _check_variants(call: TfliteCall) -> None:

@@ -146,6 +146,14 @@ def test_a_file_is_read_back_with_its_states(program):
     assert largest(truth, got) == 0
 
 
+def test_the_next_state_takes_no_name_of_another_tensor():
+    op = svdf(3, 1, 6, 4, 2, 5, "s16")
+    x = bent(op.input, name="state_nexx")
+    program = with_states(Svdf(name="op", inputs=(x, *op.inputs[1:]), outputs=op.outputs, rank=2))
+    back = from_tflite(emit_tflite(program).replace(b"state_nexx", b"state_next"), "back")
+    assert [(s.before.name, s.after.name) for s in back.states] == [("state", "state_1_next")]
+
+
 def test_states_that_tflite_cannot_keep_are_refused():
     op = svdf(3, 1, 6, 4, 2, 5, "s16")
     copy = tensor("copy", op.outputs[1].shape, op.outputs[1].scale, 0, "s16")
