@@ -173,7 +173,7 @@ def _quantizing(node: ir.Node) -> Iterator[str]:
     x, scale, zero = (_shape(node, i) for i in range(3))
     if x is None or scale is None:
         return
-    if zero is not None and zero != scale:
+    if zero is not None and zero != scale and not math.prod(zero) == math.prod(scale) == 1:  # () or (1,): one number
         yield f"its scale has shape {list(scale)}, its zero point {list(zero)}"
     if math.prod(scale) == 1 and len(scale) < 2:
         return

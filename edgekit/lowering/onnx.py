@@ -9,6 +9,7 @@ form here, weights with zero points, control flow.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,6 +131,18 @@ class _Lowering:
                 self._reader(node)  # behind a node that was refused: whether it is known is all that can be said
         except Refusal as e:
             self.refusals.append((node, e))
+            self._stand_in(node)
+
+    def _stand_in(self, node: ir.Node) -> None:
+        """As if a refused node had answered, so that what is behind it is looked at too."""
+        if node.op_type in BORDERS:
+            return
+        with suppress(Refusal):
+            call = Call(self, node)
+            for k, value in enumerate(node.outputs):
+                if value.uses() or value.is_graph_output():
+                    call.output(k)
+            call.finish()
 
     def _at_hand(self, node: ir.Node) -> bool:
         """Whether all that a node, or its group, reads is known."""
