@@ -36,6 +36,7 @@ PROMISED = [
     "rpi3b-plus",
     "rpi4",
     "rpi4-bullseye",
+    "rpi4-32bit",
     "rpi5",
     "jetson-nano",
     "orin-nano",
@@ -170,7 +171,7 @@ def test_a_target_is_a_value() -> None:
 def test_extends_overrides_only_what_it_names() -> None:
     new, old = load_target("rpi4"), load_target("rpi4-bullseye")
     assert (old.abi.libc_version, old.abi.libstdcxx) == ("2.31", "GLIBCXX_3.4.28")
-    assert old.runtimes == ("onnxruntime",)
+    assert old.abi.pythons == ("3.9",) and old.runtimes == new.runtimes
     assert (old.clusters, old.regions, old.thermal) == (new.clusters, new.regions, new.thermal)
     assert "rpi4b" not in old.aliases
     assert load_target("rpi4-bullseye-8gb").abi == old.abi
