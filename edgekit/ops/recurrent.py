@@ -97,8 +97,8 @@ class Svdf(Op):
             raise Refusal(f"its state is {state.dtype} and its time weights are {time.dtype}, wanted the same")
         _check_weights((feature, time, bias))
         return cls(
-            name=call.name, inputs=(x, feature, time, bias, state), outputs=(call.output, _next(call, state)), rank=rank,
-            activation=call.activation,
+            name=call.name, inputs=(x, feature, time, bias, state), outputs=(call.output, _next(call, state)),
+            rank=rank, activation=call.activation,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.elementwise import FUNCTIONS, Elementwise
 from edgekit.ops.fully_connected import FullyConnected, bias_params
 from edgekit.ops.functions import Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
-from edgekit.ops.joining import Concat, Split
+from edgekit.ops.joining import Concat, Select, Split
 from edgekit.ops.matrix import BatchMatMul
 from edgekit.ops.normalising import L2Normalization, LogSoftmax, Softmax
 from edgekit.ops.padding import MirrorPad, Pad
@@ -275,6 +275,13 @@ def _(kind):
 @case("split")
 def _(kind):
     return one(Split, value("x", *PICTURE, kind=kind), *(value(f"y{n}", 1, 5, 6, n, kind=kind) for n in (1, 3)), axis=3)
+
+
+@case("select")
+def _(kind):
+    condition = Tensor("c", (1, 5, 6, 1), "b8", None, np.random.default_rng(0).integers(0, 2, (1, 5, 6, 1)) > 0)
+    a, b = value("a", *PICTURE, kind=kind), value("b", 1, 1, 1, 4, kind=kind)
+    return one(Select, (condition, a, b), value("y", *PICTURE, kind=kind))
 
 
 @case("slice")

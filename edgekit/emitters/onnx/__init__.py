@@ -32,7 +32,7 @@ from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.elementwise import Elementwise
 from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.functions import Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
-from edgekit.ops.joining import Concat, Split
+from edgekit.ops.joining import Concat, Select, Split
 from edgekit.ops.matrix import BatchMatMul
 from edgekit.ops.normalising import L2Normalization, LogSoftmax, Softmax
 from edgekit.ops.padding import MirrorPad, Pad
@@ -75,6 +75,7 @@ ROWS: dict[type[Op], Row] = {
     ResizeBilinear: resizing.bilinear,
     Concat: movement.concat,
     Split: movement.split,
+    Select: movement.select,
     Slice: movement.slice_,
     Gather: movement.gather,
     Reverse: movement.reverse,

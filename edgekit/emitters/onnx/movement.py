@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.emitters.onnx.writer import CHANNELS_FIRST, Writer
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
-from edgekit.ops.joining import Concat, Split
+from edgekit.ops.joining import Concat, Select, Split
 from edgekit.ops.padding import MirrorPad, Pad, Pads
 from edgekit.ops.reading import Order
 from edgekit.ops.slicing import Gather, Reverse, Slice
@@ -32,6 +32,11 @@ def split(op: Split, writer: Writer) -> None:
     values = writer.split("Split", x, sizes, name=op.name, count=count, axis=order.index(op.axis))
     for tensor, value in zip(op.outputs, values, strict=True):
         writer.answer(tensor, value, order)
+
+
+def select(op: Select, writer: Writer) -> None:
+    values, order = writer.aligned(*op.inputs)
+    writer.answer(op.output, writer.node("Where", *values, name=op.name), order)
 
 
 def slice_(op: Slice, writer: Writer) -> None:
