@@ -75,16 +75,21 @@ class _Reading:
     names: set[str] = field(default_factory=set)
     refusals: list[tuple[TfliteOperator, Refusal]] = field(default_factory=list)
     lost: set[int] = field(default_factory=set)  # tensors behind an operator that was refused
+    made: set[int] = field(default_factory=set)  # inputs, and what operators make
 
     def program(self, name: str) -> Program:
         problems = [text for i in self.graph.inputs if (text := self._untyped(self.graph.tensors[i]))]
         if problems:
             raise UnsupportedError("; ".join(problems), hint="export the model with float32 or int8 inputs")
+        self.made = {*self.graph.inputs, *(i for operator in self.graph.operators for i in operator.outputs)}
         inputs = tuple(self.tensor(i) for i in self.graph.inputs)
         for operator in self.graph.operators:
             self._operator(operator)
         if self.refusals:
-            raise _refused(self.refusals)
+            raise _refused(self.refusals, _dynamic(self.graph))
+        kept = [t.name for i in self.graph.outputs if (t := self.graph.tensors[i]).is_variable and i not in self.made]
+        if kept:
+            raise UnsupportedError(f"outputs are variables that nothing computes: {', '.join(kept)}", hint=_STATE)
         outputs = tuple(self.tensor(i) for i in self.graph.outputs)
         names = [_free(self.graph.tensors[i].name, set(), f"output_{k}") for k, i in enumerate(self.graph.outputs)]
         whole = Program(name, inputs, outputs, tuple(self.ops), tuple(self.states))
@@ -158,6 +163,8 @@ class _Reading:
             return f'"{tensor.name}" is quantized in another way than by scale and zero point'
         if tensor.type is TensorType.INT4 and tensor.data is None:
             return f'"{tensor.name}" is an activation of 4 bits'
+        if tensor.data is None and tensor.quantization is not None and len(tensor.quantization.scales) > 1:
+            return f'"{tensor.name}" is an activation with {len(tensor.quantization.scales)} scales'
         return None
 
     def tensor(self, index: int) -> Tensor:
@@ -168,7 +175,8 @@ class _Reading:
     def _read(self, tensor: TfliteTensor) -> Tensor:
         dtype = TYPES[tensor.type]
         quant = _params(tensor) if dtype in ("s8", "u8", "s16", "s32") else None
-        data = None if tensor.data is None or tensor.is_variable else _numbers(tensor)
+        empty = tensor.data is None and tensor.size == 0 and tensor.index not in self.made
+        data = _numbers(tensor) if (tensor.data is not None or empty) and not tensor.is_variable else None
         name = _free(tensor.name, self.names, f"tensor_{tensor.index}")
         self.names.add(name)
         made = Tensor(name, tensor.shape, dtype, quant, data)
@@ -234,8 +242,7 @@ def _params(tensor: TfliteTensor) -> QuantParams | None:
 
 
 def _numbers(tensor: TfliteTensor) -> Array:
-    assert tensor.data is not None
-    raw = np.frombuffer(tensor.data, np.uint8)
+    raw = np.frombuffer(b"" if tensor.data is None else tensor.data, np.uint8)
     if tensor.type is TensorType.INT4:
         return _unpacked(raw, math.prod(tensor.shape)).reshape(tensor.shape)
     stored = np.float16 if tensor.type is TensorType.FLOAT16 else DTYPES[TYPES[tensor.type]]
@@ -264,7 +271,16 @@ def _distinct(names: Sequence[str], taken: set[str]) -> list[str]:
     return made
 
 
-def _refused(refusals: Sequence[tuple[TfliteOperator, Refusal]]) -> UnsupportedOpError:
+def _dynamic(graph: TfliteSubgraph) -> list[str]:
+    """Inputs whose sizes beyond the first the file leaves open, in words: they are read with the sizes that it stores."""
+    return [
+        f'input "{t.name}" {list(t.shape_signature)} was read as {list(t.shape)}: export it with fixed sizes'
+        for t in (graph.tensors[i] for i in graph.inputs)
+        if t.shape_signature is not None and -1 in t.shape_signature[1:]
+    ]
+
+
+def _refused(refusals: Sequence[tuple[TfliteOperator, Refusal]], dynamic: Sequence[str] = ()) -> UnsupportedOpError:
     nodes = [f"operator {o.index} ({o.builtin}): {e.reason}" for o, e in refusals]
-    hints = list(dict.fromkeys(e.hint for _, e in refusals if e.hint))
+    hints = list(dict.fromkeys([*dynamic, *(e.hint for _, e in refusals if e.hint)]))
     return UnsupportedOpError(nodes, hint="; ".join(hints[:5]))
