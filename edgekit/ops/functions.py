@@ -198,7 +198,10 @@ class LeakyRelu(Function):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Clamp(Function):
-    """min(max(x, low), high), low and high being real values; s8 rescaled where input and output differ."""
+    """min(max(x, low), high), low and high being real values; s8 rescaled where input and output differ.
+
+    TFLite Micro's RELU6 does not rescale, LiteRT's does.
+    """
 
     low: float
     high: float

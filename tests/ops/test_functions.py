@@ -84,6 +84,21 @@ def test_clamp(scale, zero_point, ratio, y_zero_point, interval):
     assert found["litert"] <= (1 if ratio != 1.0 else 0)
 
 
+@pytest.mark.parametrize("ratio", [1.0, 0.4, 2.3])
+@pytest.mark.parametrize("builtin", CLAMPS)
+def test_clamps_as_the_runtimes_do_them(builtin, ratio):
+    """The operator of a file. TFLite Micro has no RELU_N1_TO_1, and its RELU6 does not rescale."""
+    low, high = CLAMPS[builtin]
+    op = Clamp(name="op", **ends((0.05, 3), (0.05 * ratio, 3)), low=low, high=high)
+    program = program_of(op)
+    writer = Writer(program)
+    writer.operator(builtin, op.inputs, op.outputs, version=1 if "TO" in builtin else 2)
+    for name, run in RUNTIMES.items():
+        if name != "tflite-micro" or builtin == "RELU" or (builtin == "RELU6" and ratio == 1.0):
+            got = run(writer.content(), program, ALL)["y"]
+            assert np.abs(got.astype(int) - op.answers).max() <= (name != "tflite-micro" and ratio != 1.0)
+
+
 @SETTINGS
 @given(scales, scales, st.floats(0.05, 20), zero_points, st.sampled_from([(3,), (1, 1, 3), (4, 5, 3), (1,), ()]))
 def test_prelu(scale, alpha_scale, ratio, zero_point, shape):
