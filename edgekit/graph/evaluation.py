@@ -22,6 +22,7 @@ from edgekit.graph.masks import masks, unmasked
 from edgekit.graph.operands import constant
 from edgekit.graph.quant_params import Array
 from edgekit.graph.quantization import DEQUANTIZED
+from edgekit.graph.saturation import useful_ranges
 from edgekit.graph.sessions import ModelSource, judging_session, observing_session, run
 
 PARITY_TOLERANCE_LSB = 4.0  # 0 to 4 were measured between the optimised and the unoptimised run of correct int8 graphs
@@ -105,6 +106,7 @@ def layer_sqnr(
     exact, rounded = observing_session(float_model), observing_session(qdq_model)
     outputs = _layer_outputs(float_model, qdq_model)
     masked = {mask.sum_name for mask in masks(float_model)}  # "minus infinity" is no signal
+    useful = useful_ranges(float_model)  # nor is what lies beyond the ends of a function
     signal = dict.fromkeys(outputs, 0.0)
     noise = dict.fromkeys(outputs, 0.0)
     wanted = sorted({f for f, _ in outputs.values()})
@@ -116,9 +118,10 @@ def layer_sqnr(
         stored = dict(zip(got, run(rounded, got, data.sample(i)), strict=True))
         for layer, (f, q) in outputs.items():
             counts = unmasked(reference[f]) if f in masked else ...
-            truth = reference[f][counts].astype(np.float64)
+            ends = (useful[f].low, useful[f].high) if f in useful else (-np.inf, np.inf)
+            truth, got_here = (np.clip(a[counts].astype(np.float64), *ends) for a in (reference[f], stored[q]))
             signal[layer] += float(np.square(truth).sum())
-            noise[layer] += float(np.square(truth - stored[q][counts]).sum())
+            noise[layer] += float(np.square(truth - got_here).sum())
     return {layer: _decibel(signal[layer], noise[layer]) for layer in outputs}
 
 

@@ -56,6 +56,7 @@ class Groups:
     def __init__(self, groups: Mapping[str, Group]) -> None:
         self._parent = {name: name for name in groups}
         self._group = dict(groups)
+        self._members = {name: [name] for name in groups}
 
     def root(self, name: str) -> str:
         while self._parent[name] != name:
@@ -66,6 +67,10 @@ class Groups:
     def of(self, name: str) -> Group:
         return self._group[self.root(name)]
 
+    def members(self, name: str) -> list[str]:
+        """All values of the group."""
+        return self._members[self.root(name)]
+
     def same(self, a: str, b: str) -> bool:
         return self.root(a) == self.root(b)
 
@@ -74,6 +79,7 @@ class Groups:
         root, other = self.root(a), self.root(b)
         if root != other:
             self._group[root] = self._group[root].joined(self._group.pop(other))
+            self._members[root] += self._members.pop(other)
             self._parent[other] = root
 
     def widen(self, name: str, values: Iterable[Range]) -> None:

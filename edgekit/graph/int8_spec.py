@@ -29,10 +29,12 @@ from enum import Enum
 import numpy as np
 import onnx_ir as ir
 
+from edgekit.graph import normalization, recurrent
 from edgekit.graph.operands import CLAMPS, Slot, added_bias, own_bias, readers_of_result
 from edgekit.graph.operands import attribute as attribute  # read by others together with the rules
 from edgekit.graph.operands import constant as constant
 from edgekit.graph.quant_params import WEIGHT_MAX, Array, QuantParams
+from edgekit.graph.shapes import sizes
 from edgekit.graph.tables import FUNCTIONS, table_groups
 
 
@@ -115,9 +117,37 @@ def _refuse_gemm(node: ir.Node) -> str | None:
     return refusal
 
 
+# mode → the ways of placing points (and, for "nearest", of rounding) that TFLite has
+RESIZES = {
+    "nearest": {("asymmetric", "floor"), ("half_pixel", "round_prefer_ceil"), ("half_pixel", "round_prefer_floor")},
+    "linear": {("half_pixel", ""), ("pytorch_half_pixel", ""), ("align_corners", "")},
+}
+
+
 def _refuse_resize(node: ir.Node) -> str | None:
-    mode = attribute(node, "mode", "nearest")
-    return None if mode in ("nearest", "linear") else f'mode "{mode}" has no int8 form (nearest and linear have)'
+    mode = str(attribute(node, "mode", "nearest"))
+    if mode not in RESIZES:
+        return f'mode "{mode}" has no int8 form (nearest and linear have)'
+    placing = str(attribute(node, "coordinate_transformation_mode", "half_pixel"))
+    rounding = str(attribute(node, "nearest_mode", "round_prefer_floor")) if mode == "nearest" else ""
+    if (placing, rounding) not in RESIZES[mode]:
+        return f"it places its points by {' and '.join(w for w in (placing, rounding) if w)}, which TFLite has not"
+    if attribute(node, "antialias", 0) or attribute(node, "exclude_outside", 0):
+        return "its antialiasing has no int8 form"
+    return _refuse_sizes(node, (placing, rounding))
+
+
+def _refuse_sizes(node: ir.Node, way: tuple[str, str]) -> str | None:
+    """TFLite resizes height and width, and rounds half pixels up: down is the same where sizes are multiples."""
+    source, result = node.inputs[0], node.outputs[0]
+    before, after = None if source is None else sizes(source), sizes(result)
+    if before is None or after is None:
+        return None
+    if len(before) not in (3, 4) or before[:2] != after[:2]:
+        return f"it resizes {list(before)} to {list(after)}: TFLite resizes height and width only"
+    if way[1] == "round_prefer_floor" and any(b % a for a, b in zip(before, after, strict=True)):
+        return "it rounds half pixels down, which TFLite has for whole factors only"
+    return None
 
 
 def _refuse_pad(node: ir.Node) -> str | None:
@@ -216,16 +246,12 @@ RULES: dict[str, Rule] = {
     "Max": _JOIN,
 }
 
-FLOAT_REASONS = {
-    "LSTM": "recurrent layers have no int8 form here; unroll it into Gemm, Sigmoid, Tanh and Mul to quantize it",
-    "GRU": "recurrent layers have no int8 form here; unroll it into Gemm, Sigmoid, Tanh and Mul to quantize it",
-    "RNN": "recurrent layers have no int8 form here; unroll it into Gemm and Tanh to quantize it",
-    "LayerNormalization": "its division by a standard deviation loses too much in int8",
-    "InstanceNormalization": "its division by a standard deviation loses too much in int8",
-    "GroupNormalization": "its division by a standard deviation loses too much in int8",
-    "BatchNormalization": "it is not folded into a convolution",
-    "If": "control flow has no int8 form",
-    "Loop": "control flow has no int8 form",
+NOT_TAKEN_APART = "it is not taken apart: decompose.for_int8 does that before calibration"
+FLOAT_REASONS: dict[str, Callable[[ir.Node], str | None]] = {
+    **dict.fromkeys(recurrent.GATES, recurrent.refusal),
+    **dict.fromkeys(normalization.FORMS, normalization.refusal),
+    "If": lambda _: "control flow has no int8 form",
+    "Loop": lambda _: "control flow has no int8 form",
 }
 
 
@@ -250,8 +276,10 @@ def rule_of(node: ir.Node) -> Rule | str:
     if node.domain not in ("", "ai.onnx"):
         return f'operator "{node.domain}::{node.op_type}" is not in the int8 table'
     rule = RULES.get(node.op_type)
+    if rule is None and node.op_type in FLOAT_REASONS:
+        return FLOAT_REASONS[node.op_type](node) or NOT_TAKEN_APART
     if rule is None:
-        return FLOAT_REASONS.get(node.op_type, f'operator "{node.op_type}" is not in the int8 table')
+        return f'operator "{node.op_type}" is not in the int8 table'
     if node.op_type == "MatMul" and constant(node.inputs[1]) is None:
         return _BINARY  # BATCH_MATMUL of two activations
     return rule.refusal(node) or rule

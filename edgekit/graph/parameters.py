@@ -49,7 +49,7 @@ class Plan:
 
 def plan_parameters(model: ir.Model, ranges: Mapping[str, Range]) -> Plan:
     """Plan the int8 form of a float graph whose nodes are named. Raises ModelError on constants that are not finite."""
-    rules, reasons = _rules(model)
+    rules, reasons = layer_rules(model)
     folded = _foldable(model, rules)
     while True:
         solver = _Solver(model, ranges, rules, folded)
@@ -73,7 +73,8 @@ def finite(value: ir.Value) -> Array:
     return numbers
 
 
-def _rules(model: ir.Model) -> tuple[dict[str, Rule], dict[str, str]]:
+def layer_rules(model: ir.Model) -> tuple[dict[str, Rule], dict[str, str]]:
+    """Of a float graph whose nodes are named: node → its rule where it can be int8, node → why it stays float."""
     rules: dict[str, Rule] = {}
     reasons: dict[str, str] = {}
     for node, found in rules_of(model).items():
@@ -157,7 +158,10 @@ class _Solver:
     ) -> None:
         self._nodes = [n for n in model.graph if _name(n) in rules]
         self._rules, self._folded, self._ranges = rules, folded, ranges
+        self._inputs = {n: list(self._rules[_name(n)].activation_inputs(n)) for n in self._nodes}
+        self._varying = {n: [(i, v) for i, v in inputs if constant(v) is None] for n, inputs in self._inputs.items()}
         self._stored_as = self._aliases()
+        self._computing = self._computing_readers()
         self._groups = Groups(self._initial_groups())
         self._share()
 
@@ -191,7 +195,7 @@ class _Solver:
         return name
 
     def _values(self, node: ir.Node) -> Iterator[ir.Value]:
-        yield from (v for _, v in self._rules[_name(node)].activation_inputs(node) if constant(v) is None)
+        yield from (v for _, v in self._varying[node])
         yield from self._rules[_name(node)].stored_outputs(node)
 
     def _initial_groups(self) -> dict[str, Group]:
@@ -219,54 +223,67 @@ class _Solver:
             n for n in self._nodes if self._rules[_name(n)].output is Output.SAME and _name(n) not in self._folded
         ]
         for node in sharing:
-            if len(self._activations(node)) == 1 and self._passes_through(node):
+            if len(self._varying[node]) == 1 and self._passes_through(node):
                 for value in self._values(node):
                     self._groups.join(self._stored(node.outputs[0]), self._stored(value))
         for node in sharing:
             self._widen_by_constants(node)
+        self._join_steps()
         for node in sharing:
-            if len(self._activations(node)) > 1:
+            if len(self._varying[node]) > 1:
                 self._join_inputs(node)
 
     def _passes_through(self, node: ir.Node) -> bool:
         """Whether the integers of the only input can be those of the output: not where padding or a constant brings
         values that the fixed parameters of the input cannot hold."""
-        ((_, value),) = self._activations(node)
+        ((_, value),) = self._varying[node]
         fixed = self._groups.of(self._stored(value)).fixed
         return fixed is None or fixed.holds(self._range(self._stored(node.outputs[0])))
 
-    def _activations(self, node: ir.Node) -> list[tuple[int, ir.Value]]:
-        return [(i, v) for i, v in self._rules[_name(node)].activation_inputs(node) if constant(v) is None]
-
     def _operands(self, node: ir.Node) -> list[tuple[int, ir.Value]]:
-        return [(i, v) for i, v in self._rules[_name(node)].activation_inputs(node) if constant(v) is not None]
+        return [(i, v) for i, v in self._inputs[node] if constant(v) is not None]
+
+    def _computing_readers(self) -> dict[str, set[ir.Node]]:
+        """Value → the nodes that do more with it than pass it on: they compute, or join it with others."""
+        found: dict[str, set[ir.Node]] = {}
+        for node in self._nodes:
+            if self._rules[_name(node)].output is not Output.SAME or len(self._varying[node]) > 1:
+                for _, value in self._varying[node]:
+                    found.setdefault(self._stored(value), set()).add(node)
+        return found
 
     def _widen_by_constants(self, node: ir.Node) -> None:
         """Concat and Gather answer with their constants; Min and Max only where their output shows them."""
         if node.op_type not in ("Min", "Max"):
             self._groups.widen(self._stored(node.outputs[0]), (_extent(v) for _, v in self._operands(node)))
 
+    def _join_steps(self) -> None:
+        """The steps of a recurrent layer read one weight: with equal parameters of their inputs the bias is stored once
+        too."""
+        first: dict[ir.Value, str] = {}
+        for node in self._nodes:
+            rule, weight = self._rules[_name(node)], self._rules[_name(node)].weight_of(node)
+            if node.op_type == "MatMul" and weight is not None and rule.bias(node) is not None:
+                name = self._stored(node.inputs[0])
+                self._groups.try_join(first.setdefault(weight, name), name, free=False)
+
     def _join_inputs(self, node: ir.Node) -> None:
         out = self._stored(node.outputs[0])
-        for _, value in self._activations(node):
+        for _, value in self._varying[node]:
             name = self._stored(value)
-            self._groups.try_join(out, name, free=self._only_feeds(name, node))
+            if not self._groups.same(out, name):
+                self._groups.try_join(out, name, free=self._only_feeds(name, node))
 
     def _only_feeds(self, name: str, join: ir.Node) -> bool:
         """Whether nothing computes with the group of this value, so that its resolution matters to `join` alone."""
-        for node in self._nodes:
-            shares = self._rules[_name(node)].output is Output.SAME
-            reads = any(self._groups.same(self._stored(v), name) for _, v in self._activations(node))
-            if reads and node is not join and not (shares and len(self._activations(node)) == 1):
-                return _name(node) in self._folded
-        return True
+        return all(self._computing.get(member, set()) <= {join} for member in self._groups.members(name))
 
     def _requantized(self) -> Iterator[tuple[Slot, QuantParams]]:
         for node in self._nodes:
             if self._rules[_name(node)].output is not Output.SAME or _name(node) in self._folded:
                 continue
             out = self._groups.of(self._stored(node.outputs[0])).params
-            for i, value in self._activations(node):
+            for i, value in self._varying[node]:
                 if self._groups.of(self._stored(value)).params != out:
                     yield (_name(node), i), out
 

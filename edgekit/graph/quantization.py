@@ -8,22 +8,26 @@ per-channel scales.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
-import onnx_ir.passes.common as passes
 
 from edgekit.errors import ModelError
+from edgekit.graph.constants import add_constant, value_names
 from edgekit.graph.int8_spec import Rule
 from edgekit.graph.masks import masks
+from edgekit.graph.naming import Names
 from edgekit.graph.operands import Slot, constant
-from edgekit.graph.parameters import Plan, finite, plan_parameters
+from edgekit.graph.parameters import Plan, finite, layer_rules, plan_parameters
 from edgekit.graph.quant_params import Array, QuantParams, Range, quantize_bias, quantize_weights, weight_scales
+from edgekit.graph.rewriting import take_over
+from edgekit.graph.saturation import useful_ranges, within
 
 MIN_OPSET = 13  # the first with one scale per channel
-DEQUANTIZED = "_dequantized"  # suffix of the float value that stands for a quantized one
+# suffixes of an int8 value, of the float value that stands for it, and of the nodes that make them
+QUANTIZED, DEQUANTIZED, QUANTIZED_BY, DEQUANTIZED_BY = "_quantized", "_dequantized", "_quantize", "_dequantize"
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,26 @@ def quantize(model: ir.Model, ranges: Mapping[str, Range]) -> Quantized:
             f"the graph has opset {opset}: int8 needs {MIN_OPSET} or newer", hint="export it again, opset 20"
         )
     copy = prepared(model)
-    plan = plan_parameters(copy, _with_bounded_masks(copy, ranges))
+    plan = plan_parameters(copy, _useful(copy, _with_bounded_masks(copy, ranges)))
     layers = tuple(_layer(node, plan) for node in copy.graph)
     _Rewriting(copy.graph, plan).carry_out()
-    copy = passes.ShapeInferencePass()(copy).model
     return Quantized(copy, layers)
+
+
+def float_layers(model: ir.Model) -> tuple[LayerPlan, ...]:
+    """The layers of a float graph that `quantize` would leave in float32, with the reasons; known before calibration.
+
+    Nodes that work on integers and flags only are none of them.
+    """
+    copy = prepared(model)
+    _, reasons = layer_rules(copy)
+    floats = (node for node in copy.graph if node.name in reasons and _is_float(node))
+    return tuple(LayerPlan(node.name or "", node.op_type, False, reasons[node.name or ""]) for node in floats)
+
+
+def _is_float(node: ir.Node) -> bool:
+    types = {v.dtype for v in (*node.inputs, *node.outputs) if v is not None}
+    return any(t is None or t.is_floating_point() for t in types)
 
 
 def prepared(model: ir.Model) -> ir.Model:
@@ -81,8 +100,15 @@ def _with_bounded_masks(model: ir.Model, ranges: Mapping[str, Range]) -> Mapping
     changed = dict(ranges)
     for mask in list(masks(model)):
         numbers, changed[mask.sum_name] = mask.bounded(ranges[mask.value.name or ""], ranges[mask.sum_name])
-        mask.node.replace_input_with(mask.position, _initializer(model.graph, f"{mask.node.name}_bounded", numbers))
+        bounded = add_constant(model.graph, f"{mask.node.name}_bounded", numbers, value_names(model.graph))
+        mask.node.replace_input_with(mask.position, bounded)
     return changed
+
+
+def _useful(model: ir.Model, ranges: Mapping[str, Range]) -> Mapping[str, Range]:
+    """The ranges, ended where the functions that read a value saturate."""
+    useful = useful_ranges(model)
+    return {name: within(seen, useful[name]) if name in useful else seen for name, seen in ranges.items()}
 
 
 def _multiply_by_reciprocal(graph: ir.Graph, node: ir.Node) -> None:
@@ -90,33 +116,11 @@ def _multiply_by_reciprocal(graph: ir.Graph, node: ir.Node) -> None:
     numbers = constant(divisor)
     if divisor is None or numbers is None or numbers.dtype != np.float32 or not np.all(numbers):
         return
-    inverse = _initializer(graph, f"{divisor.name}_inverse", np.reciprocal(finite(divisor)))
+    inverse = add_constant(graph, f"{divisor.name}_inverse", np.reciprocal(finite(divisor)), value_names(graph))
     product = ir.node("Mul", [node.inputs[0], inverse], name=node.name, num_outputs=1)
-    old, new = node.outputs[0], product.outputs[0]
-    new.shape, new.type = old.shape, old.type
     graph.insert_after(node, product)
-    _take_over(graph, old, new)
+    take_over(graph, node.outputs[0], product.outputs[0])
     graph.remove(node, safe=True)
-
-
-def _take_over(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
-    """`new` replaces `old` everywhere, name and graph outputs included."""
-    for consumer, i in tuple(old.uses()):
-        consumer.replace_input_with(i, new)
-    for i, output in enumerate(graph.outputs):
-        if output is old:
-            graph.outputs[i] = new
-    name, old.name = old.name, f"{old.name}_replaced"
-    new.name = name
-
-
-def _initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
-    """The initializer `name`; registered at its first use."""
-    if name not in graph.initializers:
-        tensor = ir.tensor(array, name=name)
-        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
-        graph.register_initializer(value)
-    return graph.initializers[name]
 
 
 def _layer(node: ir.Node, plan: Plan) -> LayerPlan:
@@ -133,6 +137,11 @@ class _Rewriting:
     graph: ir.Graph
     plan: Plan
     _made: dict[tuple[ir.Value, bytes], ir.Value] = field(default_factory=dict)
+    _numbers: dict[str, ir.Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._values = Names(value_names(self.graph))
+        self._nodes = Names({node.name for node in self.graph if node.name})
 
     def carry_out(self) -> None:
         rules = {n: rule for n in self.graph if (rule := self.plan.rules.get(n.name or "")) is not None}
@@ -151,7 +160,7 @@ class _Rewriting:
             if node.name in self.plan.folded:
                 kept, old = node.inputs[0], node.outputs[0]
                 assert kept is not None
-                _take_over(self.graph, old, kept)
+                take_over(self.graph, old, kept)
                 self.graph.remove(node, safe=True)
 
     def _stored_values(self, rules: Mapping[ir.Node, Rule]) -> list[ir.Value]:
@@ -186,22 +195,38 @@ class _Rewriting:
 
     def _pair(self, value: ir.Value, params: QuantParams, name: str) -> tuple[ir.Node, ir.Node]:
         """QuantizeLinear and DequantizeLinear of `value`, not yet in the graph."""
-        scale, zero_point = self._parameters(params)
-        q = ir.node("QuantizeLinear", [value, scale, zero_point], num_outputs=1, name=f"{name}_quantize")
-        q.outputs[0].name, q.outputs[0].shape = f"{name}_quantized", value.shape
+        parameters = self._parameters(params)
+        q = ir.node(
+            "QuantizeLinear", [value, *parameters], num_outputs=1, name=self._nodes.new(f"{name}{QUANTIZED_BY}")
+        )
+        q.outputs[0].name, q.outputs[0].shape = self._values.new(f"{name}{QUANTIZED}"), value.shape
         q.outputs[0].type = ir.TensorType(ir.DataType.INT8)
-        dq = ir.node("DequantizeLinear", [q.outputs[0], scale, zero_point], num_outputs=1, name=f"{name}_dequantize")
-        dq.outputs[0].name, dq.outputs[0].shape = f"{name}{DEQUANTIZED}", value.shape
+        return q, self._dequantizer([q.outputs[0], *parameters], {}, name)
+
+    def _dequantizer(self, inputs: Sequence[ir.Value], attributes: Mapping[str, int], name: str) -> ir.Node:
+        dq = ir.node(
+            "DequantizeLinear", inputs, attributes, num_outputs=1, name=self._nodes.new(f"{name}{DEQUANTIZED_BY}")
+        )
+        dq.outputs[0].name, dq.outputs[0].shape = self._values.new(f"{name}{DEQUANTIZED}"), inputs[0].shape
         dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
-        return q, dq
+        return dq
 
     def _parameters(self, params: QuantParams) -> tuple[ir.Value, ir.Value]:
         """Scale and zero point as initializers, one of each number."""
         scale = np.asarray(params.scale, np.float32)
         return (
-            _initializer(self.graph, f"scale_{scale.view(np.uint32).item():08x}", scale),
-            _initializer(self.graph, f"zero_point_{params.zero_point}", np.asarray(params.zero_point, np.int8)),
+            self._number(f"scale_{scale.view(np.uint32).item():08x}", scale),
+            self._number(f"zero_point_{params.zero_point}", np.asarray(params.zero_point, np.int8)),
         )
+
+    def _number(self, name: str, number: Array) -> ir.Value:
+        """The initializer that holds a scale or zero point; made at its first use."""
+        if name not in self._numbers:
+            self._numbers[name] = self._initializer(name, number)
+        return self._numbers[name]
+
+    def _initializer(self, name: str, array: Array) -> ir.Value:
+        return add_constant(self.graph, self._values.new(name), array, set())
 
     def _quantize_operands(self, node: ir.Node, rule: Rule) -> None:
         """Constant operands become int8 initializers, inputs of other parameters are requantized."""
@@ -251,14 +276,11 @@ class _Rewriting:
         a constant is also used elsewhere.
         """
         inputs = [
-            _initializer(self.graph, f"{name}_quantized", stored),
-            _initializer(self.graph, f"{name}_scale", scales),
-            _initializer(self.graph, f"{name}_zero_point", np.full(scales.shape, zero_point, stored.dtype)),
+            self._initializer(f"{name}{QUANTIZED}", stored),
+            self._initializer(f"{name}_scale", scales),
+            self._initializer(f"{name}_zero_point", np.full(scales.shape, zero_point, stored.dtype)),
         ]
-        attributes = {} if axis is None else {"axis": axis}
-        dq = ir.node("DequantizeLinear", inputs, attributes, num_outputs=1, name=f"{name}_dequantize")
-        dq.outputs[0].name, dq.outputs[0].shape = f"{name}{DEQUANTIZED}", ir.Shape(stored.shape)
-        dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+        dq = self._dequantizer(inputs, {} if axis is None else {"axis": axis}, name)
         self.graph.insert_before(node, dq)
         node.replace_input_with(i, dq.outputs[0])
         return dq.outputs[0]

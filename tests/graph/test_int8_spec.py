@@ -81,20 +81,23 @@ def lone_node(op, *shapes, constants=(), **attributes):
     return next(iter(net.model(out if isinstance(out, str) else out[0]).graph))
 
 
-LSTM = lone_node(
-    "LSTM",
-    (5, 1, 4),
-    constants=(np.ones((1, 12, 4), np.float32), np.ones((1, 12, 3), np.float32)),
-    outputs=3,
-    hidden_size=3,
-)
+def lstm(steps=5, **attributes):
+    weights = (np.ones((1, 12, 4), np.float32), np.ones((1, 12, 3), np.float32))
+    return lone_node("LSTM", (steps, 1, 4), constants=weights, outputs=3, hidden_size=3, **attributes)
+
+
+ONES = np.ones(4, np.float32)
 SCALES = (np.zeros(0, np.float32), np.array([1, 1, 2, 2], np.float32))
 
 
 @pytest.mark.parametrize(
     ("node", "reason"),
     [
-        (LSTM, "recurrent"),
+        (lstm(), "decompose.for_int8 does that"),
+        (lstm(clip=1.0), "recurrent and clips its gates"),
+        (lstm(input_forget=1), "couples input and forget gate"),
+        (lstm(activations=["Sigmoid", "Tanh", "Relu"]), "unusual activations (Sigmoid, Tanh, Relu)"),
+        (lstm(600), "has 600 steps, 512 are unrolled: give it shorter sequences, or one step"),
         (lone_node("Conv", (1, 1, 5, 5), (2, 1, 3, 3)), "weights are computed at run time"),
         (lone_node("Div", (1, 4), (1, 4)), "no int8 division"),
         (lone_node("Resize", (1, 1, 4, 4), constants=SCALES, mode="cubic"), 'mode "cubic"'),
@@ -102,9 +105,17 @@ SCALES = (np.zeros(0, np.float32), np.array([1, 1, 2, 2], np.float32))
         (lone_node("Pow", (1, 4), (1, 4)), "exponent is not one constant number"),
         (lone_node("Gemm", (4, 2), constants=(np.ones((4, 3), np.float32),), transA=1), "transA=1"),
         (lone_node("Gemm", (2, 4), constants=(np.ones((4, 3), np.float32),), alpha=0.5), "alpha or beta"),
+        (lone_node("LayerNormalization", (2, 4), constants=(ONES,)), "decompose.for_int8 does that"),
+        (lone_node("LayerNormalization", (2, 4), (4,)), "weights that are computed at run time"),
+        (lone_node("Resize", (1, 1, 4, 4), constants=SCALES, mode="linear", antialias=1), "antialiasing"),
+        (lone_node("Resize", (1, 1, 4, 4), constants=SCALES, nearest_mode="ceil"), "half_pixel and ceil"),
         (
-            lone_node("LayerNormalization", (2, 4), constants=(np.ones(4, np.float32),)),
-            "division by a standard deviation",
+            lone_node("Resize", (1, 1, 4, 4), constants=(SCALES[0], np.array([1, 3, 1, 1], np.float32))),
+            "height and width only",
+        ),
+        (
+            lone_node("Resize", (1, 1, 4, 4), constants=(SCALES[0], np.array([1, 1, 1.5, 1], np.float32))),
+            "whole factors",
         ),
         (ir.node("Conv", [], domain="com.vendor", num_outputs=1), '"com.vendor::Conv"'),
     ],

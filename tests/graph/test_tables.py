@@ -1,4 +1,4 @@
-"""Table groups: found alike in float and QDQ graphs, stored at their ends only, and their tables are what the graph says."""
+"""Table groups: found alike in float and QDQ graphs, stored at their ends; their tables are what the graph computes."""
 
 from __future__ import annotations
 
