@@ -272,7 +272,7 @@ def _distinct(names: Sequence[str], taken: set[str]) -> list[str]:
 
 
 def _dynamic(graph: TfliteSubgraph) -> list[str]:
-    """Inputs whose sizes beyond the first the file leaves open, in words: they are read with the sizes that it stores."""
+    """Inputs of which the file leaves more than the first size open, in words: they are read as it stores them."""
     return [
         f'input "{t.name}" {list(t.shape_signature)} was read as {list(t.shape)}: export it with fixed sizes'
         for t in (graph.tensors[i] for i in graph.inputs)

@@ -15,6 +15,7 @@ from edgekit.emitters import emit_tflite
 from edgekit.emitters.onnx import to_onnx
 from edgekit.errors import UnsupportedError
 from edgekit.graph import load, save, untrusted
+from edgekit.graph.decompose import for_int8
 from edgekit.graph.quant_params import Range
 from edgekit.graph.quantization import quantize
 from edgekit.graph.simplify import check_quantized, simplify
@@ -63,8 +64,9 @@ def read_graph(graph: ir.Model) -> None:
         forms = [check_quantized(graph)]
     else:
         plain = simplify(graph)
-        values = [*plain.graph.inputs, *(v for node in plain.graph for v in node.outputs)]
-        forms = [plain, quantize(plain, {v.name or "": Range(-1.0, 1.0) for v in values}).model]
+        apart = for_int8(plain)
+        values = [*apart.graph.inputs, *(v for node in apart.graph for v in node.outputs)]
+        forms = [plain, quantize(apart, {v.name or "": Range(-1.0, 1.0) for v in values}).model]
     refused = None
     for form in forms:
         save.to_bytes(form)

@@ -189,6 +189,8 @@ ONES: dict[str, One] = {
     "BATCH_TO_SPACE_ND": One(
         ((4, 3, 2, 3), numbers(2, 2), numbers((0, 0), (0, 0))), ((1, 6, 4, 3),), "BatchToSpaceNDOptions"
     ),
+    "SELECT": One((integers(2, 3) > 0, V, V), (V,)),
+    "SELECT_V2": One((integers(2, 3) > 0, V, (1, 3)), (V,)),
     "SOFTMAX": One((V,), (V,), "SoftmaxOptions", {"beta": 1.0}),
     "LEAKY_RELU": One((V,), (V,), "LeakyReluOptions", {"alpha": 0.2}),
     **{name: One((X, (1, 1, 1, 3)), (X,), options) for name, options in BINARY.items()},
@@ -215,7 +217,7 @@ def one(builtin: str, *, real: bool = False) -> bytes:
             data = part.astype(np.float32) if real else part
             inputs.append(draft.tensor(part.shape, kind, data, None if real else WEIGHT_SCALE))
         elif isinstance(part, np.ndarray):
-            inputs.append(draft.tensor(part.shape, "INT32", part))
+            inputs.append(draft.tensor(part.shape, "BOOL" if part.dtype == np.bool_ else "INT32", part))
         else:
             inputs.append(draft.tensor(part, kind, scale=scale))
             activations.append(inputs[-1])
