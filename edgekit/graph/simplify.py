@@ -24,6 +24,7 @@ from edgekit.graph.shapes import infer_shapes, require_static, sizes
 
 SAME_DATA_OPS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand")
 # Infinity has a meaning here (masks, open limits); in a weight it is a fault.
+LIMITS = {"Max": -np.inf, "Min": np.inf}
 MASK_OPS = ("Add", "Where", "Min", "Max", "Clip", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Pad")
 
 
@@ -53,8 +54,8 @@ def check_quantized(model: ir.Model) -> ir.Model:
 def drop_no_ops(model: ir.Model) -> ir.Model:
     """Identity, Dropout (inference), Cast to the same type, Reshape, Transpose and the like that change nothing."""
     for node in list(model.graph):
-        source = node.inputs[0] if node.inputs else None
-        if source is not None and _does_nothing(node):
+        source = _passed(node)
+        if source is not None:
             _bypass(model.graph, node, source)
     return model
 
@@ -136,6 +137,21 @@ PASSES: tuple[Callable[[ir.Model], ir.Model], ...] = (
     strip_metadata,
     infer_shapes,
 )
+
+
+def _passed(node: ir.Node) -> ir.Value | None:
+    """The input that a node gives unchanged."""
+    if node.op_type in LIMITS and node.domain == "":
+        return _beside_limit(node)
+    return node.inputs[0] if node.inputs and _does_nothing(node) else None
+
+
+def _beside_limit(node: ir.Node) -> ir.Value | None:
+    """The operand of Min or Max beside an infinity that limits nothing."""
+    known = {v: constant(v) for v in node.inputs}
+    others = [v for v, numbers in known.items() if numbers is None or not np.all(numbers == LIMITS[node.op_type])]
+    alone = len(others) == 1 and others[0] is not None and sizes(others[0]) == sizes(node.outputs[0]) is not None
+    return others[0] if alone else None
 
 
 def _does_nothing(node: ir.Node) -> bool:
