@@ -184,6 +184,12 @@ def _quantizing(node: ir.Node) -> Iterator[str]:
         yield from _wrong(node, 1, (x[axis],))
 
 
+def _as_many(node: ir.Node) -> Iterator[str]:
+    x, y = _shape(node, 0), sizes(node.outputs[0])
+    if x is not None and y is not None and math.prod(x) != math.prod(y):
+        yield f"it makes {list(y)} of {list(x)}"
+
+
 CHECKS: dict[str, Callable[[ir.Node], Iterator[str]]] = {
     "Conv": _convolution,
     "ConvTranspose": _transposed_convolution,
@@ -196,6 +202,7 @@ CHECKS: dict[str, Callable[[ir.Node], Iterator[str]]] = {
     "GroupNormalization": _statistics,
     "LayerNormalization": _layer_normalization,
     "PRelu": _slope,
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _as_many),
     "QuantizeLinear": _quantizing,
     "DequantizeLinear": _quantizing,
 }

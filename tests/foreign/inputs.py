@@ -1,6 +1,7 @@
 """Real inputs for models of others: photographs and pages (scikit-image's samples), speech (alsa-utils), files.
 
-Every function takes (count, seed) and gives arrays by input name, first axis = samples. Two seeds share no crop; the
+Every function takes (count, seed) and gives arrays by input name; their first axis is samples, instead of an axis of 1
+that the model has first. Two seeds share no crop; the
 pictures behind them are the same few, so that figures compare int8 with float, and are no accuracies.
 """
 
@@ -295,7 +296,7 @@ def silero(count: int, seed: int) -> Arrays:
         made.append((x, state))
         _, state = _run("silero-vad==6.2.3", SILERO, {"input": x, "state": state})
     picked = np.random.default_rng((seed, 6)).choice(len(made), count, replace=len(made) < count)
-    return {"input": np.stack([made[k][0] for k in picked]), "state": np.stack([made[k][1] for k in picked])}
+    return {"input": np.concatenate([made[k][0] for k in picked]), "state": np.stack([made[k][1] for k in picked])}
 
 
 # --- files

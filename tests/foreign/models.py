@@ -32,6 +32,7 @@ class Foreign:
     cosine    the least similarity of int8 and float outputs, of the worst output
     largest   for probabilities, which may all be near 0: the largest difference instead
     refused   exit code and words of the message, where it is refused
+    whole     inputs whose first axis is not 1
     ranking   which output is judged by its largest entry, if any
     small     whether it takes only seconds
     """
@@ -46,6 +47,7 @@ class Foreign:
     cosine: float = 0.99
     largest: float | None = None
     refused: tuple[int, str] | None = None
+    whole: tuple[str, ...] = ()
     ranking: int | None = None
     small: bool = False
 
@@ -78,7 +80,7 @@ _FACE = {"low": -1.0, "closeness": 0.4, "face": True}
 _CLOSE = {"closeness": 0.8, "face": True}
 
 MODELS: tuple[Foreign, ...] = (
-    Foreign("silero-vad, static", SILERO_VAD, *inputs.SILERO, inputs.silero),
+    Foreign("silero-vad, static", SILERO_VAD, *inputs.SILERO, inputs.silero, whole=("state",)),
     _refused(
         *("silero-vad", SILERO_VAD, "silero_vad/data/silero_vad.onnx"),
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",

@@ -53,7 +53,7 @@ def judge(model: Foreign, formats: Sequence[str] | None = None) -> Judged:
     """Convert and compare. Raises what convert raises."""
     assert model.real is not None
     answers: list[tuple[np.ndarray, ...]] = []
-    test = model.real(JUDGED, 2)
+    test = {n: a.reshape(-1, *a.shape[2:]) if n in model.whole else a for n, a in model.real(JUDGED, 2).items()}
 
     def evaluate(predict) -> float:
         made = predict(test)

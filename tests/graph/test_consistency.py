@@ -60,6 +60,12 @@ SOUND: dict[str, Callable[[Net], str]] = {
     "layer normalization": lambda n: layer_normalized(n, 4),
     "scales per channel": lambda n: dequantized(n, 4, 4),
 }
+
+
+def reshaped(net: Net) -> str:
+    return net.op("Reshape", net.input("x", 2, 3), net.constant(np.array([2, 2])))
+
+
 CONTRADICTIONS: dict[str, tuple[Callable[[Net], str], str]] = {
     "bias of a convolution": (lambda n: convolution(n, bias=(5,)), "input 2 has shape [5], wanted [4]"),
     "kernel_shape": (lambda n: convolution(n, kernel_shape=[3, 2]), "kernel_shape is [3, 2]"),
@@ -72,6 +78,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Net], str], str]] = {
     "as many scales": (lambda n: dequantized(n, 3, 3), "input 1 has shape [3], wanted [4]"),
     "zero points": (lambda n: dequantized(n, 4, 1), "zero point [1]"),
     "axis": (lambda n: dequantized(n, 3, 3, axis=2), "axis 2 is outside of 2 axes"),
+    "reshape": (reshaped, "it makes [2, 2] of [2, 3]"),
     "not finite": (
         lambda n: n.op("LeakyRelu", n.input("x", 2), alpha=float("nan")),
         "its alpha is not finite",

@@ -273,3 +273,17 @@ def test_an_operator_whose_shape_onnx_does_not_know_is_not_called_data_dependent
     with pytest.raises(UnsupportedError, match=r"does not infer the shapes of .*norm.*GroupNormalization") as caught:
         simplify(model)
     assert "depend on data" not in caught.value.message and "Relu" not in caught.value.message
+
+
+@pytest.mark.parametrize(("op", "limit", "kept"), [("Max", -np.inf, 0), ("Min", np.inf, 0), ("Max", 0.5, 1)])
+def test_limits_at_infinity_disappear(op: str, limit: float, kept: int) -> None:
+    net = Net()
+    x = net.op("Neg", net.input("x", 1, 4))
+    y = net.op(op, net.constant(np.float32(limit)), x)
+    assert ops(simplified(graph_of(net, net.op("Exp", y)))).count(op) == kept
+
+
+def test_a_limit_that_spreads_its_operand_stays() -> None:
+    net = Net()
+    spread = net.op("Max", net.constant(np.full((3, 4), -np.inf, np.float32)), net.input("x", 1, 4))
+    assert "Max" in ops(simplified(graph_of(net, net.op("Neg", spread))))
