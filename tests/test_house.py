@@ -37,6 +37,7 @@ PROCESS_STARTERS = {
     "device": "reaches boards",
     "doctor": "asks tools for their version",
     "graph": "reads untrusted files in a child process",
+    "runtimes": "runs model files that may crash a runtime in a child process",
     "deployment/wheels.py": "asks pip for the wheels of a board",
 }
 
