@@ -161,6 +161,7 @@ def deploy(
 
     project = load_project(Path(build) if build is not None else Path.cwd())
     spec, kind = _choose(project, target, device, host)
+    _check_linux(kind)
     name = None if app is None else check_app_name(app)
     deployment.check_root(root)
     runtime = runtime or (project.runtime if project else "")
@@ -238,16 +239,20 @@ def _choose(
     return spec, load_target(spec.target)
 
 
+def _check_linux(kind: Target) -> None:
+    if kind.kind != "linux":
+        raise UnsupportedError(
+            f"{kind.id} is not a Linux board", hint="deploying to microcontrollers is not possible yet"
+        )
+
+
 @contextmanager
 def _opened(
     spec: DeviceSpec, kind: Target, host_key: str | None, identity: str | Path | None, progress: Progress
 ) -> Iterator[Device]:
     from edgekit.device import open_device
 
-    if kind.kind != "linux":
-        raise UnsupportedError(
-            f"{kind.id} is not a Linux board", hint="deploying to microcontrollers is not possible yet"
-        )
+    _check_linux(kind)
     key = Path(identity) if identity is not None else None
     board = open_device(spec, kind, host_key=host_key, identity=key, progress=progress)
     try:
@@ -362,7 +367,12 @@ def _changed(project: Project, report: dict[str, Any] | None, options: ConvertOp
         path = project.source.parent / str(name)
         if not path.is_file() or file_sha256(path) != digest:
             return f"reads {name}, which has changed"
-    return None if _serves(_recorded_options(report), options) else "is to be converted with other options"
+    last = _recorded_options(report)
+    missing = [name for name in options.formats if name not in last.formats]
+    if missing:
+        return f"is not converted to {' and '.join(missing)} yet"
+    same = replace(last, formats=options.formats) == options  # more formats than wanted do no harm
+    return None if same else "is to be converted with other options"
 
 
 def _with_format(options: ConvertOptions, file_type: str) -> ConvertOptions:
@@ -371,11 +381,6 @@ def _with_format(options: ConvertOptions, file_type: str) -> ConvertOptions:
     if not wanted or wanted in options.formats:
         return options
     return replace(options, formats=(*options.formats, wanted))
-
-
-def _serves(recorded: ConvertOptions, wanted: ConvertOptions) -> bool:
-    """Whether a conversion with the `recorded` options made all that `wanted` would make; more formats do no harm."""
-    return set(wanted.formats) <= set(recorded.formats) and replace(recorded, formats=wanted.formats) == wanted
 
 
 def _recorded_options(report: dict[str, Any] | None) -> ConvertOptions:

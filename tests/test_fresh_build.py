@@ -43,10 +43,10 @@ def onnx_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def fresh(folder: Path) -> list[str]:
+def fresh(folder: Path, file_type: str = "") -> list[str]:
     """What deploy says while it sees to the build folder."""
     said: list[str] = []
-    _fresh_build(load_project(folder), None, said.append)
+    _fresh_build(load_project(folder), None, said.append, file_type)
     return said
 
 
@@ -64,6 +64,16 @@ def test_options_of_edgekit_toml_are_used(onnx_project: Path) -> None:
     text = (onnx_project / "edgekit.toml").read_text()
     (onnx_project / "edgekit.toml").write_text(text.replace("mse", "minmax"))
     assert "other options" in fresh(onnx_project)[0]
+
+
+def test_a_format_that_the_runtime_needs_is_made_and_kept(onnx_project: Path) -> None:
+    with (onnx_project / "edgekit.toml").open("a") as file:
+        file.write('[convert]\ncalibration = "data.npz"\n')
+    fresh(onnx_project, ".onnx")
+    assert not (onnx_project / "build" / "model.tflite").exists()
+    assert "net.onnx is not converted to tflite yet" in fresh(onnx_project, ".tflite")[0]
+    assert {"model.onnx", "model.tflite", "model.tflite.json"} <= {p.name for p in (onnx_project / "build").iterdir()}
+    assert fresh(onnx_project, ".tflite") == fresh(onnx_project, ".onnx") == []  # both are there now
 
 
 def test_the_options_of_the_last_conversion_are_kept(onnx_project: Path) -> None:

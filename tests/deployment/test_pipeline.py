@@ -8,9 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from small_tflite import max_pool
+from test_artifacts import conversion
 
 import edgekit
+from edgekit.artifacts import Description, FileValue, Golden, write_build
 from edgekit.deployment import BenchOptions
 from edgekit.errors import ModelError, UnsupportedError, UsageError
 from edgekit.resources import cache_dir
@@ -56,6 +60,41 @@ def test_deploy_measure_use_and_deploy_again(here: Path, build: Path) -> None:
     assert measured.release == first.release
     (app_state,) = edgekit.status(**LOCAL).document()["apps"]
     assert app_state["current"] == first.release
+
+
+def test_a_build_with_tflite_alone_is_deployed_with_litert(here: Path, tmp_path: Path) -> None:
+    """The target's first runtime is onnxruntime, which cannot run it."""
+    pytest.importorskip("ai_edge_litert", reason="the model is built with the tflite extra")
+    build = tmp_path / "tflite"
+    x = np.random.default_rng(0).uniform(-12, 12, (2, 1, 3, 4, 6)).astype(np.float32)
+    y = x.reshape(2, 1, 3, 2, 2, 3, 2).max(axis=(4, 6))
+    layout = {"scale": 0.1, "zero_point": -5, "permutation": (0, 2, 3, 1)}
+    values = (
+        FileValue("x", (1, 4, 6, 3), "int8", **layout),
+        FileValue("y", (1, 2, 3, 3), "int8", **layout, tolerance=0.06),
+    )
+    golden = Golden({"x": x}, {"y": y}, {})
+    write_build(
+        conversion(build, tflite=1), {"model.tflite": max_pool()},
+        {"model.tflite": Description("int8", values[:1], values[1:])}, golden,
+    )  # fmt: skip
+    said: list[str] = []
+    done = edgekit.deploy(build, **LOCAL, bench=BenchOptions(seconds=0.2, threads=1), progress=said.append)
+    assert "preparing litert" in said
+    report = done.document()["benchmark"]
+    assert report["runtime"]["name"] == "ai_edge_litert" and report["golden"]["max_abs_error"] <= 0.0501
+    with pytest.raises(ModelError, match=r"has no \.onnx file, only model\.tflite"):
+        edgekit.deploy(build, **LOCAL, runtime="onnxruntime")
+
+
+def test_runtimes_that_cannot_be_deployed(here: Path, build: Path) -> None:
+    with pytest.raises(UnsupportedError, match="runtime 'litret' is unknown") as refused:
+        edgekit.deploy(build, **LOCAL, runtime="litret")
+    assert refused.value.hint == 'did you mean "litert"?'
+    with pytest.raises(
+        UnsupportedError, match="rpi-zero-w runs models with native, and deploying that is not there yet"
+    ):
+        edgekit.deploy(build, target="rpi-zero-w", host="local")
 
 
 def test_dry_run_sends_nothing(here: Path, build: Path) -> None:
