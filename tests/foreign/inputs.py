@@ -1,8 +1,8 @@
 """Real inputs for models of others: photographs and pages (scikit-image's samples), speech (alsa-utils), files.
 
 Every function takes (count, seed) and gives arrays by input name; their first axis is samples, instead of an axis of 1
-that the model has first. Two seeds share no crop; the
-pictures behind them are the same few, so that figures compare int8 with float, and are no accuracies.
+that the model has first. Two seeds share no crop; the pictures behind them are the same few, so that figures compare
+int8 with float, and are no accuracies.
 """
 
 from __future__ import annotations

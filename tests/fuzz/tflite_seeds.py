@@ -241,8 +241,16 @@ def network(*, weights: str = "INT8") -> bytes:
     conv = _weights(draft, weights, (4, 3, 3, 4), np.linspace(0.002, 0.01, 4), 0)
     depthwise = _weights(draft, weights, (1, 3, 3, 4), np.linspace(0.002, 0.01, 4), 3)
     full = _weights(draft, weights, (5, 36), 0.004, 0)
-    draft.operator("CONV_2D", [x, conv, -1], [a], "Conv2DOptions", **CONV)
-    draft.operator("DEPTHWISE_CONV_2D", [a, depthwise, -1], [b], "DepthwiseConv2DOptions", depth_multiplier=1, **CONV)
+    biases = [
+        draft.tensor((4,), "FLOAT32", np.ones(4, np.float32))
+        if real
+        else draft.tensor((4,), "INT32", numbers(1, 200, -3, 40), SCALE * np.linspace(0.002, 0.01, 4))
+        for _ in range(2)
+    ]
+    draft.operator("CONV_2D", [x, conv, biases[0]], [a], "Conv2DOptions", **CONV)
+    draft.operator(
+        "DEPTHWISE_CONV_2D", [a, depthwise, biases[1]], [b], "DepthwiseConv2DOptions", depth_multiplier=1, **CONV
+    )
     draft.operator("ADD", [a, b], [c], "AddOptions")
     draft.operator("MAX_POOL_2D", [c], [pooled], "Pool2DOptions", **POOL)
     draft.operator("RESHAPE", [pooled, draft.tensor((2,), "INT32", numbers(1, 36))], [flat], "ReshapeOptions")
