@@ -5,7 +5,8 @@ and .json: time after imports, peak memory, size and score of what comes out, an
 
 Every tool gets the same float graph and the same 128 samples, in a fresh process of its own environment under
 .cache/peers/, which is made where it is missing: gigabytes, 15 minutes. TORCH_SPEC and TORCH_INDEX choose the PyTorch,
-as for make. A whole run takes about half an hour.
+as for make. A whole run takes about half an hour on an idle machine; networks that are named are measured again, the
+others keep their rows.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+DOCUMENT = HERE / "conversion"
 PEERS = ROOT / ".cache" / "peers"
 TORCH = os.environ.get("TORCH_SPEC", "torch==2.13.0")
 NETWORKS = (
@@ -63,6 +65,7 @@ PEER_TOOLS = (
 )
 TOOLS = (EDGEKIT, *PEER_TOOLS)
 WHOLE = Tool("edgekit-convert", HOST, ())  # the whole command, judging included, with every runtime that is here
+NAMED = ("torch", "onnx", "onnxruntime", "onnx2tf", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "numpy")
 RUNTIMES = {".tflite": ("litert", "tflite-micro"), ".onnx": ("onnxruntime",)}
 
 
@@ -71,12 +74,23 @@ def main(names: Sequence[str]) -> None:
     if absent:
         sys.exit(f"no network {', '.join(absent)}; there are {', '.join(NETWORKS)}")
     installed = {tool.name: environment(tool) for tool in (EDGEKIT, EDGEKIT_TORCH, *PEER_TOOLS)}
-    networks = [network(name, installed) for name in names or NETWORKS]
-    document = {"date": date.today().isoformat(), "environments": installed, "networks": networks}
-    if not names:
-        (HERE / "conversion.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        (HERE / "conversion.md").write_text(markdown(document), encoding="utf-8")
-    print(markdown(document))
+    rows = {row["name"]: row for row in known_rows()} if names else {}
+    for name in names or NETWORKS:
+        rows[name] = network(name, installed)
+        ordered = [rows[name] for name in NETWORKS if name in rows]
+        write({"date": date.today().isoformat(), "environments": installed, "networks": ordered})
+    print(DOCUMENT.with_suffix(".md").read_text(encoding="utf-8"))
+
+
+def known_rows() -> list[dict[str, Any]]:
+    """What an earlier run found: networks that are not named keep it."""
+    file = DOCUMENT.with_suffix(".json")
+    return json.loads(file.read_text(encoding="utf-8"))["networks"] if file.is_file() else []
+
+
+def write(document: dict[str, Any]) -> None:
+    DOCUMENT.with_suffix(".json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    DOCUMENT.with_suffix(".md").write_text(markdown(document), encoding="utf-8")
 
 
 # environments
@@ -99,7 +113,7 @@ def environment(tool: Tool) -> dict[str, Any]:
         "wanted": wanted(tool),
         "python": tool.python,
         "mib": int(subprocess.check_output(["du", "-sm", str(tool.folder)], text=True).split()[0]),
-        "versions": {p["name"]: p["version"] for p in json.loads(versions)},
+        "versions": {p["name"]: p["version"] for p in json.loads(versions) if p["name"] in NAMED},
     }
     stamp.write_text(json.dumps(facts), encoding="utf-8")
     return facts
@@ -235,8 +249,8 @@ def markdown(document: dict[str, Any]) -> str:
 INTRODUCTION = (
     "Made by `python benchmarks/conversion.py` on {date}: the twelve trained networks of `tests/zoo`, from the same "
     "float ONNX file (litert-torch: the same ExportedProgram) and the same 128 samples to int8, each conversion in a "
-    "fresh process of the tool's own environment, tools in turns, medians of three. edgekit, onnx2tf and litert-torch "
-    "write .tflite files; onnxruntime's static quantizer writes QDQ ONNX."
+    "fresh process of the tool's own environment, tools in turns, medians of three runs (of one where a run takes over "
+    "a minute). edgekit, onnx2tf and litert-torch write .tflite files; onnxruntime's static quantizer writes QDQ ONNX."
 )
 
 
@@ -348,11 +362,14 @@ def installs(environments: dict[str, Any]) -> tuple[str, list[str]]:
         "The whole virtual environment, by `du`. `edgekit` converts ONNX files, `edgekit-torch` PyTorch modules too; "
         "litert-torch needs PyTorch, onnx2tf and onnxruntime start from ONNX."
     )
-    rows = [
-        [name, facts.get("python", "–"), f"{facts['mib']:,}" if "mib" in facts else f"failed: {facts['failed']}"]
-        for name, facts in environments.items()
-    ]
-    return note, table(["environment", "Python", "MiB"], rows)
+    rows = [[name, *environment_facts(facts)] for name, facts in environments.items()]
+    return note, table(["environment", "Python", "MiB", "what is in it"], rows)
+
+
+def environment_facts(facts: dict[str, Any]) -> list[str]:
+    if "failed" in facts:
+        return ["–", "–", f"failed: {facts['failed']}"]
+    return [facts["python"], f"{facts['mib']:,}", ", ".join(f"{k} {v}" for k, v in facts["versions"].items())]
 
 
 def table(header: list[str], rows: list[list[str]]) -> list[str]:

@@ -71,7 +71,9 @@ def measured(convert: Callable[[Inputs, Path, Clock], None]) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Type and first line of an error."""
+    """Type and first line of an error, or of the one that led to it."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
