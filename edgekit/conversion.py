@@ -302,7 +302,7 @@ def _quantize_stage(build: _Build, observer: str, progress: Progress) -> _Build:
     from edgekit.graph.quantization import quantize
 
     if build.came_quantized:
-        found = tuple(f"not TFLite int8: {violation}" for violation in violations(build.graph))
+        found = _violation_warnings([str(violation) for violation in violations(build.graph)])
         return replace(build, quantized=build.graph, int8=save.to_bytes(build.graph), warnings=build.warnings + found)
     assert build.data is not None and build.taken_apart is not None
     progress(f"calibrating with {build.data.samples} samples")
@@ -359,6 +359,14 @@ def _tflite_facts(agreement: Agreement | None) -> dict[str, Any] | None:
     if agreement is None:
         return None
     return {"largest_lsb": dict(agreement.largest_lsb), "absent": dict(agreement.absent)}
+
+
+def _violation_warnings(found: Sequence[str]) -> tuple[str, ...]:
+    """Where a graph that came quantized is not TFLite's int8, in one line."""
+    if not found:
+        return ()
+    more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
+    return (f"not TFLite int8 as it stands (a .tflite file is requantized there): {'; '.join(found[:2])}{more}",)
 
 
 def _parity_warnings(spread_lsb: float | None) -> tuple[str, ...]:
