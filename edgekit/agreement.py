@@ -15,7 +15,7 @@ import numpy as np
 from edgekit import runtimes
 from edgekit.errors import EdgekitError, InternalError
 from edgekit.graph.evaluation import SamplePredictor
-from edgekit.interpreter import Interpreter
+from edgekit.interpreter import Interpreter, model_array, stored_array
 from edgekit.lowering import from_tflite
 from edgekit.program import Program, Tensor
 from edgekit.program.tensor import Array
@@ -39,12 +39,14 @@ class Agreement:
 
 def stored_inputs(program: Program, sample: Mapping[str, Array]) -> dict[str, Array]:
     """One sample of the model (real values, its own layout) → the arrays that the program takes."""
-    return {t.name: _stored(t, _ordered(program, t.name, sample[t.name])) for t in program.inputs}
+    return {t.name: stored_array(t, program.orders.get(t.name), sample[t.name]) for t in program.inputs}
 
 
 def real_outputs(program: Program, outputs: Mapping[str, Array]) -> dict[str, Array]:
     """What a program gives → real values in the model's own layout."""
-    return {t.name: _restored(program, t.name, _real(t, outputs[t.name])) for t in program.outputs}
+    return {
+        t.name: model_array(t, program.orders.get(t.name), outputs[t.name], _app_type(t).name) for t in program.outputs
+    }
 
 
 def compare(program: Program, content: bytes, samples: Iterable[Mapping[str, Array]]) -> Agreement:
@@ -109,29 +111,3 @@ def _largest(
 
 def _affordable(program: Program) -> int:
     return max(1, min(SAMPLES, WORK_LIMIT_MACS // max(program.macs, 1)))
-
-
-def _ordered(program: Program, name: str, array: Array) -> Array:
-    order = program.orders.get(name)
-    return array if order is None else np.ascontiguousarray(array.transpose(order))
-
-
-def _restored(program: Program, name: str, array: Array) -> Array:
-    order = program.orders.get(name)
-    return array if order is None else np.ascontiguousarray(array.transpose(np.argsort(order)))
-
-
-def _stored(tensor: Tensor, real: Array) -> Array:
-    if tensor.quant is None or real.dtype.kind != "f":
-        return np.ascontiguousarray(real, tensor.numpy_dtype)
-    low, high = tensor.limits
-    steps = np.rint(real.astype(np.float32) / np.float32(tensor.scale)) + tensor.zero_point
-    stored: Array = np.clip(steps, low, high).astype(tensor.numpy_dtype)
-    return stored
-
-
-def _real(tensor: Tensor, stored: Array) -> Array:
-    if tensor.quant is None:
-        return stored
-    real: Array = (stored.astype(np.float32) - np.float32(tensor.zero_point)) * np.float32(tensor.scale)
-    return real

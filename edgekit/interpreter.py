@@ -13,6 +13,8 @@ from edgekit.errors import ModelError
 from edgekit.program import Program, Tensor
 from edgekit.program.tensor import Array
 
+Order = tuple[int, ...]  # tensor axis → axis of the model's array
+
 
 class Interpreter:
     """A program with its states. `run` once per sample; states carry over until `reset`."""
@@ -49,6 +51,25 @@ class Interpreter:
 def run(program: Program, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """One run from the initial states; see `Interpreter`."""
     return Interpreter(program).run(inputs)
+
+
+def stored_array(tensor: Tensor, order: Order | None, x: Array) -> Array:
+    """An array of the model that `tensor` was lowered from, as the tensor holds it: transposed, quantized."""
+    x = x if order is None else x.transpose(order)
+    if tensor.quant is None or x.dtype.kind != "f" or tensor.dtype == "f32":
+        return np.ascontiguousarray(x, tensor.numpy_dtype).reshape(x.shape)
+    low, high = tensor.limits
+    steps = np.rint(x.astype(np.float32) / np.float32(tensor.scale)) + tensor.zero_point
+    stored: Array = np.clip(steps, low, high).astype(tensor.numpy_dtype)
+    return stored
+
+
+def model_array(tensor: Tensor, order: Order | None, y: Array, dtype: str = "float32") -> Array:
+    """What a tensor holds, as the model gives it: in its own order of axes and type, real where that is float."""
+    if tensor.quant is not None and tensor.dtype != "f32" and np.dtype(dtype).kind == "f":
+        y = (y.astype(np.float32) - np.float32(tensor.zero_point)) * np.float32(tensor.scale)
+    y = y if order is None else y.transpose(np.argsort(order))
+    return np.ascontiguousarray(y, dtype).reshape(y.shape)
 
 
 def _checked(tensor: Tensor, inputs: Mapping[str, Array]) -> Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import onnx_ir as ir
 
 from edgekit import __version__
@@ -16,7 +15,7 @@ from edgekit.errors import UnsupportedError
 from edgekit.graph import load
 from edgekit.graph.shapes import sizes
 from edgekit.graph.simplify import check_quantized, simplify
-from edgekit.interpreter import Interpreter
+from edgekit.interpreter import Interpreter, model_array, stored_array
 from edgekit.lowering import from_onnx, from_tflite
 from edgekit.program import Program, Tensor
 from edgekit.runtimes.session import Array, Value, in_order
@@ -50,28 +49,9 @@ class Interpreted:
     def run(self, sample: Mapping[str, Array]) -> dict[str, Array]:
         tensors, orders = self._program.inputs, self._program.orders
         arrays = zip(tensors, in_order(self.inputs, sample), strict=True)
-        answers = self._interpreter.run({t.name: _stored(t, orders.get(t.name), x) for t, x in arrays})
+        answers = self._interpreter.run({t.name: stored_array(t, orders.get(t.name), x) for t, x in arrays})
         given = zip(self._program.outputs, self.outputs, strict=True)
-        return {v.name: _restored(t, orders.get(t.name), answers[t.name], v.dtype) for t, v in given}
-
-
-def _stored(tensor: Tensor, order: tuple[int, ...] | None, x: Array) -> Array:
-    """The file's array as the program holds it."""
-    x = x if order is None else np.ascontiguousarray(x.transpose(order))
-    if tensor.quant is None or x.dtype.kind != "f" or tensor.dtype == "f32":
-        return x.astype(tensor.numpy_dtype, copy=False)
-    low, high = tensor.limits
-    steps = np.rint(x / np.float32(tensor.scale)) + tensor.zero_point
-    stored: Array = np.clip(steps, low, high).astype(tensor.numpy_dtype)
-    return stored
-
-
-def _restored(tensor: Tensor, order: tuple[int, ...] | None, y: Array, dtype: str) -> Array:
-    """What the program answers as the file gives it."""
-    if tensor.quant is not None and tensor.dtype != "f32" and np.dtype(dtype).kind == "f":
-        y = (y.astype(np.float32) - np.float32(tensor.zero_point)) * np.float32(tensor.scale)
-    y = y if order is None else y.transpose(np.argsort(order))
-    return np.ascontiguousarray(y, dtype).reshape(y.shape)
+        return {v.name: model_array(t, orders.get(t.name), answers[t.name], v.dtype) for t, v in given}
 
 
 def _value(tensor: Tensor) -> Value:

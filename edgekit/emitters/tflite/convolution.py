@@ -76,7 +76,7 @@ def fully_connected(op: FullyConnected, writer: Writer) -> None:
         "FullyConnectedOptions", keep_num_dims=len(op.output.shape) != 2,
         fused_activation_function=ACTIVATIONS[op.activation],
     )  # fmt: skip
-    inputs = (op.input, *_weights_and_bias(op.inputs))
+    inputs = (op.input, *_weights_and_some_bias(op, writer))
     writer.operator("FULLY_CONNECTED", inputs, op.outputs, options, version=_version(op, 4))
 
 
@@ -121,12 +121,9 @@ def padded(
     return made, schema.Padding.VALID
 
 
-def _weights_and_bias(inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, Tensor | None]:
-    return inputs[1], inputs[2] if len(inputs) > 2 else None
-
-
-def _weights_and_some_bias(op: Conv2D | DepthwiseConv2D, writer: Writer) -> tuple[Tensor, Tensor]:
-    """LiteRT does not run a convolution without a bias: one of zeros stands in."""
+def _weights_and_some_bias(op: Conv2D | DepthwiseConv2D | FullyConnected, writer: Writer) -> tuple[Tensor, Tensor]:
+    """A bias of zeros stands in for none: LiteRT does not load a convolution without one, and tflite-runtime 2.14
+    crashes on a fully connected layer."""
     weights = op.inputs[1]
     if len(op.inputs) > 2:
         return weights, op.inputs[2]
