@@ -14,6 +14,7 @@ from edgekit.graph import elementwise, normalization, products, reductions
 from edgekit.graph.affine import fold_affine
 from edgekit.graph.recurrent import unroll
 from edgekit.graph.rewriting import Place, Rewriter
+from edgekit.graph.selection import select_directly
 from edgekit.graph.shapes import infer_shapes
 from edgekit.graph.simplify import drop_no_ops, drop_unused
 
@@ -51,6 +52,8 @@ PASSES: tuple[Callable[[ir.Model], ir.Model], ...] = (
     taken_apart(reductions.FORMS),  # after the operators that write sums and norms
     taken_apart(products.FORMS),
     drop_no_ops,
+    select_directly,
+    drop_unused,  # what is not selected is no reader any more
     fold_affine,
     infer_shapes,
     drop_no_ops,

@@ -74,10 +74,24 @@ def _division(place: Place) -> ir.Value | None:
         return place.op("Mul", x, place.constant(np.reciprocal(numbers), "inverse"), name="quotient")
     if x is None or y is None or numbers is not None:
         return None
+    axis = _axis_of_norm(y, x)
+    if axis is not None:
+        return place.op("LpNormalization", x, axis=axis, p=2, name="normalized")
     numerator, divisor = sizes(x), sizes(y)
     if numerator is None or divisor is None or math.prod(divisor) >= math.prod(numerator):
         return None
     return place.op("Mul", x, place.op("Reciprocal", y, name="reciprocal"), name="quotient")
+
+
+def _axis_of_norm(y: ir.Value, x: ir.Value) -> int | None:
+    """The axis along which `y` is the Euclidean norm of `x`, kept from zero by a clamp: TFLite's L2_NORMALIZATION."""
+    node = y.producer()
+    while node is not None and node.op_type in ("Expand", "Clip") and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    if node is None or node.op_type != "ReduceL2" or node.inputs[0] is not x or not attribute(node, "keepdims", 1):
+        return None
+    axes = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    return int(axes.item()) if axes is not None and axes.size == 1 else None
 
 
 def _difference(place: Place) -> ir.Value | None:
