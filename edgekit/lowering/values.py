@@ -16,7 +16,7 @@ from edgekit.lowering.lookups import lookup_of
 from edgekit.lowering.sinks import Sink
 from edgekit.lowering.stored import Stored, numbers_of, params_of
 from edgekit.ops.functions import Lookup
-from edgekit.ops.orders import Shape, moves_only_units, reshaped
+from edgekit.ops.orders import Shape, joinable, moves_only_units, reshaped
 from edgekit.ops.quantization import Dequantize, Quantize
 from edgekit.ops.reading import Order, Refusal, plain
 from edgekit.ops.shape import Reshape, Transpose
@@ -149,8 +149,10 @@ class Values:
         if first_axis_kept(form.order, form.shape, wanted):
             inner = (form.shape[1:], tuple(axis - 1 for axis in form.order[1:]))
             return Form(self.viewed(form.tensor, wanted, name), (0, 1), inner)
-        tensor = self.ordered(form, plain(len(form.order)))
-        return Form(self.viewed(tensor, wanted, name), plain(len(wanted)))
+        order = joinable(form.order, form.shape, wanted)
+        tensor = self.ordered(form, order)
+        shape, order = reshaped(order, form.shape, wanted) or (wanted, plain(len(wanted)))
+        return Form(self.viewed(tensor, shape, name), order)
 
     def viewed(self, tensor: Tensor, shape: Shape, name: str) -> Tensor:
         """The numbers of `tensor` under another shape."""

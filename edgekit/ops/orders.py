@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from edgekit.ops.reading import Order
+from edgekit.ops.reading import Order, plain
 
 Shape = tuple[int, ...]
 
@@ -36,6 +36,18 @@ def reshaped(order: Order, shape: Shape, wanted: Shape) -> tuple[Shape, Order] |
     for axis in (a for a, size in enumerate(wanted) if size == 1):
         axes.insert(axis, axis)  # an axis of size 1 may lie anywhere: where the value itself has it
     return tuple(wanted[axis] for axis in axes), tuple(axes)
+
+
+def joinable(order: Order, shape: Shape, wanted: Shape) -> Order:
+    """An order in which a Reshape to `wanted` need not move numbers, as near to `order` as can be.
+
+    What the Reshape joins lies together where the last of its axes lay: channels stay last.
+    """
+    pieces = _pieces(shape, wanted)
+    if pieces is None:
+        return plain(len(shape))
+    places = [(max((order.index(axis) for axis in old if shape[axis] != 1), default=-1), old) for old, _ in pieces]
+    return tuple(axis for _, old in sorted(places) for axis in old)
 
 
 def _pieces(shape: Shape, wanted: Shape) -> list[tuple[list[int], list[int]]] | None:

@@ -11,6 +11,7 @@ from runtimes_of_cases import check, program_of, tensor
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
 from edgekit.ops.joining import Concat, Select, Split
 from edgekit.ops.padding import MirrorPad, Pad
+from edgekit.ops.shape import Transpose
 from edgekit.ops.slicing import Gather, Reverse, Slice
 from edgekit.ops.spreading import Tile
 from edgekit.program import Tensor
@@ -136,6 +137,15 @@ def test_tile(shape, data):
     multiples = tuple(data.draw(st.integers(1, 3)) for _ in shape)
     y = value("y", [n * m for n, m in zip(shape, multiples, strict=True)])
     check(program_of(Tile(name="op", inputs=(value("x", shape),), outputs=(y,), multiples=multiples)))
+
+
+@SETTINGS
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=7), st.randoms(use_true_random=False))
+def test_transpose(shape, chance):
+    order = list(range(len(shape)))
+    chance.shuffle(order)
+    y = value("y", [shape[axis] for axis in order])
+    check(program_of(Transpose(name="op", inputs=(value("x", shape),), outputs=(y,), order=tuple(order))))
 
 
 blocks = st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
