@@ -14,6 +14,7 @@ from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.elementwise import ONNX_FUNCTIONS, TFLITE_FUNCTIONS, Elementwise
 from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.functions import CLAMPS, Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
+from edgekit.ops.grids import gather_nd
 from edgekit.ops.joining import Concat, Select, Split, pack, unpack
 from edgekit.ops.matrix import BatchMatMul, from_onnx_matmul, from_tflite_fully_connected
 from edgekit.ops.normalising import L2Normalization, LogSoftmax, Softmax
@@ -132,6 +133,7 @@ ONNX: dict[str, Callable[[OnnxCall], None]] = {
     "Where": Select.from_onnx,
     "Slice": Slice.from_onnx,
     "Gather": Gather.from_onnx,
+    "GatherND": gather_nd,
     "Pad": Pad.from_onnx,
     "Expand": Tile.from_onnx,
     "Tile": Tile.from_onnx,

@@ -101,7 +101,7 @@ class Gather(Op):
         axis = axis_of(int(call.attribute("axis", 0)), len(shape))
         indices = call.constant(1)
         if indices is not None:
-            indices = _inside(indices, shape[axis])
+            indices = inside(indices, shape[axis])
             if (run := _progression(indices)) is not None:
                 taken = [range(n) for n in shape]
                 taken[axis] = run
@@ -234,7 +234,7 @@ def _indexed(items: Sequence[Index], shape: tuple[int, ...]) -> tuple[list[range
     return taken, tuple(made)
 
 
-def _inside(indices: Array, size: int) -> Array:
+def inside(indices: Array, size: int) -> Array:
     """Indices counted from the front, as s32."""
     if indices.size == 0 or indices.min() < -size or indices.max() >= size:
         raise Refusal(f"its indices lie outside of -{size} to {size - 1}")

@@ -120,6 +120,41 @@ def test_gather_of_a_table_of_indices():
     check(lowered(net.model(net.op("MatMul", y, net.weights(2, 4)))))
 
 
+def test_gather_of_a_grid_is_one_gather_for_each_axis():
+    def grid(net, y):
+        rows, columns = np.meshgrid([0, 2, 2, 5], [7, -1, 0], indexing="ij")
+        y = net.op("Transpose", y, perm=[2, 3, 0, 1])
+        y = net.op("GatherND", y, net.constant(np.stack([rows, columns], -1)))
+        return net.op("Transpose", y, perm=[2, 3, 0, 1])
+
+    found = lowered(between_convolutions(grid))
+    check(found)
+    assert found.kinds.count("Gather") == 2
+    assert float_gap(between_convolutions(grid)) < 1e-5
+
+
+def test_single_points_are_refused():
+    net = Net()
+    points = net.constant(np.array([[0, 1], [1, 3]]))
+    model = net.model(net.op("GatherND", net.input("x", 2, 4), points, name="points"))
+    with pytest.raises(UnsupportedOpError, match=r'"points" \(GatherND\): its indices \[2, 2\] are no grid'):
+        from_onnx(model, "net")
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_shuffled_channels_stay_last(groups):
+    """ShuffleNet: channels split in groups, exchanged, joined."""
+
+    def shuffled(net, y):
+        y = net.op("Reshape", y, integers(net, 1, groups, 8 // groups, 6, 6))
+        return net.op("Reshape", net.op("Transpose", y, perm=[0, 2, 1, 3, 4]), integers(net, 1, 8, 6, 6))
+
+    found = lowered(between_convolutions(shuffled, channels=8, size=6))
+    assert found.kinds == ["Conv2D", "Reshape", "Transpose", "Reshape", "Conv2D"]
+    assert found.largest_lsb["tflite-micro"] == 0
+    assert found.steps <= 1.01
+
+
 def test_channels_taken_in_another_order_fold_into_the_convolution_before():
     def shuffled(net, y):
         return net.op("Gather", y, integers(net, 3, 0, 2, 1), axis=1)
