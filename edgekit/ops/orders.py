@@ -34,7 +34,7 @@ def reshaped(order: Order, shape: Shape, wanted: Shape) -> tuple[Shape, Order] |
         places.append((at[0] if at else -1, new))
     axes = [axis for _, new in sorted(places, key=lambda place: place[0]) for axis in new if wanted[axis] != 1]
     for axis in (a for a, size in enumerate(wanted) if size == 1):
-        axes.insert(axis, axis)  # an axis of size 1 may lie anywhere: where the value itself has it
+        axes.insert(axes.index(axis - 1) + 1 if axis else 0, axis)  # it may lie anywhere: behind its neighbour
     return tuple(wanted[axis] for axis in axes), tuple(axes)
 
 
