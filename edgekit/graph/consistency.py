@@ -49,6 +49,8 @@ def require_filled(model: ir.Model) -> None:
 def _attribute_problems(node: ir.Node) -> Iterator[str]:
     for name, found in node.attributes.items():
         values = found.value if isinstance(found.value, (list, tuple)) else [found.value]
+        if found.value is None:
+            yield f"its {name} has no value"
         if any(isinstance(v, bytes) for v in values):
             yield f"its {name} is no text"
         if any(isinstance(v, float) and not math.isfinite(v) for v in values):

@@ -96,13 +96,18 @@ def _constant_bias(node: ir.Node) -> str | None:
     return None
 
 
+def _varying_input(node: ir.Node) -> str | None:
+    return None if constant(node.inputs[0]) is None else "its input is a constant"
+
+
 def _refuse_weighted(node: ir.Node) -> str | None:
-    return _constant_weight(node) or _constant_bias(node)
+    return _varying_input(node) or _constant_weight(node) or _constant_bias(node)
 
 
 def _refuse_matmul(node: ir.Node) -> str | None:
     weights = constant(node.inputs[1])
-    return "its weight is a vector, not a matrix" if weights is not None and weights.ndim < 2 else None
+    vector = "its weight is a vector, not a matrix" if weights is not None and weights.ndim < 2 else None
+    return vector or (_varying_input(node) if weights is not None else None)
 
 
 def _refuse_gemm(node: ir.Node) -> str | None:
