@@ -109,7 +109,7 @@ def _crop(rng: np.random.Generator, i: int, rows: int, columns: int, closeness: 
     image = picture("astronaut" if face else PICTURES[i % len(PICTURES)])
     height, width = image.shape[:2]
     if face:
-        size = int((FACE[1] - FACE[0]) / closeness * rng.uniform(0.85, 1.15))
+        size = min(height, width, int((FACE[1] - FACE[0]) / closeness * rng.uniform(0.85, 1.15)))
         centre = [(FACE[0] + FACE[1]) / 2, (FACE[2] + FACE[3]) / 2] + rng.uniform(-0.08, 0.08, 2) * size
         top, left = (
             int(np.clip(c - size / 2, 0, limit - size)) for c, limit in zip(centre, (height, width), strict=True)

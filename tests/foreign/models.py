@@ -29,7 +29,9 @@ class Foreign:
     real      its inputs; None for what is refused before any is looked at
     shapes    --shape, where the file leaves sizes open
     formats   what it is converted to
-    cosine    the least similarity of int8 and float outputs, of the worst output
+    cosine    the least similarity of int8 and float outputs
+    judged    which outputs that is; the others are scores
+    useless   int8 answers something else, and conversion must say so
     largest   for probabilities, which may all be near 0: the largest difference instead
     refused   exit code and words of the message, where it is refused
     whole     inputs whose first axis is not 1
@@ -45,6 +47,8 @@ class Foreign:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     formats: tuple[str, ...] = BOTH
     cosine: float = 0.99
+    judged: tuple[int, ...] | None = None
+    useless: bool = False
     largest: float | None = None
     refused: tuple[int, str] | None = None
     whole: tuple[str, ...] = ()
@@ -192,6 +196,7 @@ MODELS: tuple[Foreign, ...] = (
         *(128, 128),
         input="input",
         **_FACE,
+        judged=(0,),
     ),
     _refused(
         *("face_detection_full_range_sparse", MEDIAPIPE),
@@ -204,6 +209,7 @@ MODELS: tuple[Foreign, ...] = (
         "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
         *(192, 192),
         **_CLOSE,
+        judged=(0,),
     ),
     _refused(
         *("face_landmark_with_attention", MEDIAPIPE),
@@ -215,11 +221,13 @@ MODELS: tuple[Foreign, ...] = (
         *("hand_landmark_full", "hand_landmark/hand_landmark_full"),
         "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
         *(224, 224),
+        judged=(0,),
     ),
     _mediapipe(
         *("hand_landmark_lite", "hand_landmark/hand_landmark_lite"),
         "048edd3645c9bf7397d19a9f6e3a42957d6e414c9bea6598030a2e9b624156e6",
         *(224, 224),
+        judged=(0,),
     ),
     _mediapipe(
         *("hand_recrop", "holistic_landmark/hand_recrop"),
@@ -237,11 +245,13 @@ MODELS: tuple[Foreign, ...] = (
         *("palm_detection_full", "palm_detection/palm_detection_full"),
         "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
         *(192, 192),
+        judged=(0,),
     ),
     _mediapipe(
         *("palm_detection_lite", "palm_detection/palm_detection_lite"),
         "e9a4aaddf90dda56a87235303cf00e4c2d3fb28725f68fd88772997dac905c18",
         *(192, 192),
+        judged=(0,),
     ),
     _refused(
         *("pose_detection", MEDIAPIPE, "mediapipe/modules/pose_detection/pose_detection.tflite"),
@@ -252,6 +262,7 @@ MODELS: tuple[Foreign, ...] = (
         *("pose_landmark_full", "pose_landmark/pose_landmark_full"),
         "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
         *(256, 256),
+        judged=(0,),
     ),
     *(
         _refused(

@@ -25,8 +25,8 @@ CALIBRATION, JUDGED = 64, 16  # samples
 class Figures:
     """How near one form is to float.
 
-    cosine   mean over samples, of the worst output; sqnr_db of that output
-    largest  largest difference of any number of any output
+    cosine   mean over samples, of the worst judged output; sqnr_db of that output
+    largest  largest difference of any number of the other outputs, or of the judged ones where there are no others
     top_1    share of equal largest entries, for models that rank
     """
 
@@ -72,17 +72,20 @@ def judge(model: Foreign, formats: Sequence[str] | None = None) -> Judged:
         )
     seconds = time.perf_counter() - started
     forms = ["int8 ONNX", *(["int8 TFLite"] if len(answers) > 2 else [])]
-    figures = {n: compared(answers[0], a, model.ranking) for n, a in zip(forms, answers[1:], strict=True)}
+    figures = {n: compared(answers[0], a, model) for n, a in zip(forms, answers[1:], strict=True)}
     kept = tuple((layer.name, layer.reason or "") for layer in done.layers if not layer.quantized)
     largest = (done.tflite or {}).get("largest_lsb", {})
     return Judged(figures, len(done.layers), kept, largest, done.bytes, seconds, done.warnings)
 
 
-def compared(truth: Sequence[np.ndarray], got: Sequence[np.ndarray], ranking: int | None) -> Figures:
+def compared(truth: Sequence[np.ndarray], got: Sequence[np.ndarray], model: Foreign) -> Figures:
     pairs = [(t, g) for t, g in zip(truth, got, strict=True) if t.dtype.kind == "f"]
-    worst = min((cosine(t, g), sqnr_db(t, g)) for t, g in pairs)
-    largest = max(float(np.abs(t - g).max()) for t, g in pairs)
-    ranked = None if ranking is None else float((truth[ranking].argmax(-1) == got[ranking].argmax(-1)).mean())
+    judged = pairs if model.judged is None else [pairs[k] for k in model.judged]
+    worst = min((cosine(t, g), sqnr_db(t, g)) for t, g in judged)
+    scores = [(t, g) for t, g in pairs if not any(t is j for j, _ in judged)] or judged
+    largest = max(float(np.abs(t - g).max()) for t, g in scores)
+    k = model.ranking
+    ranked = None if k is None else float((truth[k].argmax(-1) == got[k].argmax(-1)).mean())
     return Figures(*worst, largest, ranked)
 
 
@@ -118,7 +121,9 @@ def row(model: Foreign) -> str:
 def _shown(f: Figures, model: Foreign) -> str:
     if model.largest is not None:
         return f"largest difference {f.largest:.4f}"
-    return f"cosine {f.cosine:.4f}, {f.sqnr_db:.1f} dB" + ("" if f.top_1 is None else f", top-1 {f.top_1:.0%}")
+    ranked = "" if f.top_1 is None else f", top-1 {f.top_1:.0%}"
+    scores = "" if model.judged is None else f", scores within {f.largest:.3f}"
+    return f"cosine {f.cosine:.4f}, {f.sqnr_db:.1f} dB{ranked}{scores}"
 
 
 def main(names: Sequence[str]) -> None:
