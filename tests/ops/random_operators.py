@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from runtimes_of_cases import program_of
-from test_recurrent import lstm, svdf, with_states
+from remembering import lstm, svdf, with_states
+from runtimes_of_cases import program_of, random_inputs
 
 from edgekit.ops.arithmetic import Add, AddN, Div, Maximum, Minimum, Mul, Pow, SquaredDifference, Sub
 from edgekit.ops.blocks import BatchToSpace, DepthToSpace, SpaceToBatch, SpaceToDepth
@@ -21,7 +21,7 @@ from edgekit.ops.convolution import Conv2D, DepthwiseConv2D, output_size, same_p
 from edgekit.ops.elementwise import FUNCTIONS, TABLES, Elementwise
 from edgekit.ops.fully_connected import FullyConnected, bias_params
 from edgekit.ops.functions import CLAMPS, SIGNED_UNIT, UNIT, Clamp, HardSwish, LeakyRelu, Logistic, Lookup, PRelu, Tanh
-from edgekit.ops.joining import Concat, Split
+from edgekit.ops.joining import Concat, Select, Split
 from edgekit.ops.matrix import BatchMatMul, product_shape
 from edgekit.ops.normalising import LOGARITHMS, L2Normalization, LogSoftmax, Softmax
 from edgekit.ops.padding import MirrorPad, Pad
@@ -173,7 +173,11 @@ def transposed_convolution(rng: Rng, kind: str) -> Program:
 
 
 def fully_connected(rng: Rng, kind: str) -> Program:
-    depth, outputs, front = one_of(rng, [whole(rng, 1, 30), whole(rng, 30, 500)]), whole(rng, 1, 60), a_shape(rng, 1, 3, 3)
+    depth, outputs, front = (
+        one_of(rng, [whole(rng, 1, 30), whole(rng, 30, 500)]),
+        whole(rng, 1, 60),
+        a_shape(rng, 1, 3, 3),
+    )
     x = value(rng, "x", (*front, depth), kind)
     operands = weighted(rng, x, (outputs, depth), 0)
     y = value(rng, "y", (*front, outputs), kind, sum_scale(operands, depth))
@@ -294,8 +298,9 @@ def elementwise(rng: Rng, kind: str) -> Program:
 
 def lookup(rng: Rng, kind: str) -> Program:
     """A table of random numbers, or that of a function which TFLite or ONNX know."""
-    x, y = (value(rng, name, (4, 8, 8), kind, a_scale(rng, -2, -1)) for name in "xy")
     name = one_of(rng, ["any", *sorted(TABLES)])
+    x = value(rng, "x", (4, 8, 8), kind, a_scale(rng, -2, -1))
+    y = value(rng, "y", x.shape, kind, x.scale * (1 if name == "abs" else rng.uniform(0.3, 3)))
     table = rng.integers(-128, 128, 256).astype(np.int8) if name == "any" else TABLES[name](x, y)
     return one(Lookup, x, y, function=name, table=table)
 
@@ -399,6 +404,14 @@ def concat(rng: Rng, kind: str) -> Program:
 def split(rng: Rng, kind: str) -> Program:
     axis, x, parts = pieces(rng, kind)
     return one(Split, x, *parts, axis=axis)
+
+
+def select(rng: Rng, kind: str) -> Program:
+    """Where a constant says so, or an input."""
+    shape, x = one_of(rng, BROADCASTS), value(rng, "a", (), kind)
+    chosen = Tensor("condition", shape[1], "b8", None, rng.integers(0, 2, shape[1]).astype(bool) if flag(rng) else None)
+    y = like(x, "y", np.broadcast_shapes(*shape))
+    return one(Select, (chosen, like(x, "a", shape[0]), like(x, "b", one_of(rng, [y.shape, ()]))), y)
 
 
 def slice_(rng: Rng, kind: str) -> Program:
@@ -509,6 +522,17 @@ def sequence(rng: Rng, kind: str) -> Program:
     return with_states(lstm(whole(rng, 0, 10_000), *sizes, 0 if kind == "f32" else whole(rng, -13, -9), flag(rng), 0.0))
 
 
+POSITIVE = ("log", "sqrt", "rsqrt")  # functions of numbers above 0
+
+
+def inputs_of(program: Program, seed: int) -> dict[str, np.ndarray]:
+    """Random numbers that its operation is defined for."""
+    inputs = random_inputs(program, seed)
+    if getattr(program.ops[0], "function", "") in POSITIVE and program.inputs[0].dtype == "f32":
+        return {name: np.abs(x) + np.float32(0.1) for name, x in inputs.items()}
+    return inputs
+
+
 PROGRAMS: dict[type[Op], Make] = {
     Conv2D: convolution,
     DepthwiseConv2D: depthwise,
@@ -544,6 +568,7 @@ PROGRAMS: dict[type[Op], Make] = {
     Transpose: transpose,
     Concat: concat,
     Split: split,
+    Select: select,
     Slice: slice_,
     Gather: gather,
     Reverse: reverse,

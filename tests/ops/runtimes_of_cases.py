@@ -44,6 +44,8 @@ def random_inputs(program: Program, seed: int = 0) -> dict[str, np.ndarray]:
     for t in program.inputs:
         if t.dtype == "f32":
             arrays[t.name] = rng.standard_normal(t.shape).astype(np.float32)
+        elif t.dtype == "b8":
+            arrays[t.name] = rng.random(t.shape) < 0.5
         else:
             low, high = t.limits
             arrays[t.name] = rng.integers(low, high + 1, t.shape).astype(t.numpy_dtype)
