@@ -127,6 +127,9 @@ class Gather(Op):
         known = indices.data
         if known is not None and not 0 <= known.min(initial=0) <= known.max(initial=0) < x.shape[axis]:
             raise Refusal(f"its indices lie outside of 0 to {x.shape[axis] - 1}")
+        if known is not None and indices.dtype == "s64":  # TFLite Micro takes no others
+            made = call.between("indices", indices.shape, indices)
+            indices = Tensor(made.name, indices.shape, "s32", None, known.astype(np.int32))
         check_one_scale(x, call.output)
         check_shape(call.output, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
         return cls(name=call.name, inputs=(x, indices), outputs=(call.output,), axis=axis)

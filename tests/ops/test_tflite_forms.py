@@ -104,6 +104,12 @@ def test_embedding_lookup():
         assert largest_difference(truth, run(content, bare, arrays)["y"]) == 0, name
 
 
+def test_constant_indices_of_64_bits_are_written_with_32():
+    inputs = [value("x", 4, 3), constant("i", [3, 1, 1], "s64")]
+    program = check("GATHER", inputs, [value("y", 3, 3)], "GatherOptions", without=("tflite-micro",))
+    assert program.ops[0].inputs[1].dtype == "s32"
+
+
 def test_select():
     condition = constant("c", [[True, False, True]], "b8")
     check("SELECT_V2", [condition, value("a", 2, 3), constant("b", [[7]], "s8")], [value("y", 2, 3)], "SelectV2Options")
