@@ -59,7 +59,7 @@ def parse(content: bytes) -> ir.Model:
             assert value.const_value is not None
             value.const_value.numpy()  # data in typed fields are counted here
             # what the file says elsewhere of a constant may contradict it
-            value.shape, value.type = ir.Shape(value.const_value.shape), ir.TensorType(value.const_value.dtype)
+            value.shape, value.type = ir.Shape(value.const_value.numpy().shape), ir.TensorType(value.const_value.dtype)
     except Exception as e:  # a graph of a wrong form raises whatever stumbles over it first
         raise _broken(e) from e
     return model

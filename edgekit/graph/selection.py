@@ -100,7 +100,8 @@ def _reshape(node: ir.Node, inputs: Sequence[Indices]) -> Indices | None:
 
 def _transpose(node: ir.Node, inputs: Sequence[Indices]) -> Indices | None:
     order = node.attributes.get("perm")
-    return inputs[0].transpose(None if order is None else list(order.as_ints()))
+    moved: Indices = inputs[0].transpose(None if order is None else list(order.as_ints()))
+    return moved
 
 
 def _concat(node: ir.Node, inputs: Sequence[Indices]) -> Indices | None:

@@ -130,7 +130,8 @@ def _exp_on_last_quarter(x: Array) -> Array:
     x3 = doubling_high_mul(x2, x1)
     x4 = doubling_high_mul(x2, x2)
     cubic = doubling_high_mul(rounding_divide_by_pot(x4, 2) + x3, _THIRD) + x2
-    return _EXP_OF_MINUS_EIGHTH + doubling_high_mul(x1 + rounding_divide_by_pot(cubic, 1), _EXP_OF_MINUS_EIGHTH)
+    change = doubling_high_mul(x1 + rounding_divide_by_pot(cubic, 1), _EXP_OF_MINUS_EIGHTH)
+    return np.asarray(_EXP_OF_MINUS_EIGHTH + change)
 
 
 _NEWTON_STEPS = 3
@@ -141,7 +142,7 @@ def _half_reciprocal(x: Array) -> Array:
     """1 / ((1 + x) / 2) in Q2 for x in [0, 1] in Q0, by Newton's method."""
     total = x + INT32_MAX
     half = np.where(total >= 0, (total + 1) >> 1, -((1 - total) >> 1))  # gemmlowp's RoundingHalfSum
-    made = _48_OVER_17 + doubling_high_mul(half, _MINUS_32_OVER_17)
+    made = np.asarray(_48_OVER_17 + doubling_high_mul(half, _MINUS_32_OVER_17))
     for _ in range(_NEWTON_STEPS):
         error = (1 << 29) - doubling_high_mul(half, made)
         made = _int32(made + multiply_by_pot(doubling_high_mul(made, error), 2))
