@@ -61,4 +61,4 @@ def test_loud_inputs_of_a_gate_cost_no_steps():
     q = quantized(model, data(samples))
     scale, _ = read_parameters(node_of(q.model, "before").outputs[0])
     assert scale < 12 / 255
-    assert layer_sqnr(model, q.model, data(samples))["before"] > 15  # what lies beyond the ends is no noise
+    assert layer_sqnr(model, q.model, data(samples))["before"] > 8  # what lies beyond the ends is no noise: else 1
