@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, channels_last
+from edgekit.ops.shape import Reshape
 from edgekit.ops.weighted import along, requantized, weighted_operands
 from edgekit.program import Activation, Op, Tensor
 from edgekit.program.tensor import Array
@@ -54,7 +55,7 @@ class Conv2D(Op):
         weights = call.weights(1)
         x = call.input(0, channels_last(rank))
         if rank == 3:
-            x = _with_height(call, x)
+            x = with_height(call, x)
         geometry = onnx_geometry(call, weights.shape[2:], x.shape[1:3])
         bias = call.bias(2, x, weights)
         y = call.output(0, channels_last(rank))
@@ -62,8 +63,6 @@ class Conv2D(Op):
         kernel = weights.shape[2:] if rank == 4 else (1, *weights.shape[2:])
         _append(call, cls, x, weights, kernel, bias, made, groups, geometry)
         if rank == 3:
-            from edgekit.ops.shape import Reshape
-
             call.add(Reshape(name=f"{call.name}_1d", inputs=(made,), outputs=(y,)))
 
     @classmethod
@@ -183,10 +182,8 @@ def _operands(call: TfliteCall, axis: int) -> tuple[Tensor, ...]:
     return weighted_operands(x, weights, call.optional(2), y, axis=axis)
 
 
-def _with_height(call: OnnxCall, x: Tensor) -> Tensor:
+def with_height(call: OnnxCall, x: Tensor) -> Tensor:
     """(N, L, C) → (N, 1, L, C)."""
-    from edgekit.ops.shape import Reshape
-
     made = call.between(f"{call.name}_rows", (x.shape[0], 1, *x.shape[1:]), x)
     call.add(Reshape(name=f"{call.name}_rows", inputs=(x,), outputs=(made,)))
     return made

@@ -5,14 +5,16 @@ Input and output have one set of parameters. Source of the arithmetic: TFLite's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.ops.convolution import Padding, onnx_geometry, output_size, tflite_geometry, windows
+from edgekit.ops.convolution import Padding, onnx_geometry, same_padding, tflite_geometry, windows, with_height
+from edgekit.ops.padding import Pad
 from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, channels_last
 from edgekit.ops.shape import Reshape
-from edgekit.program import Activation, Op
+from edgekit.program import Activation, Op, Tensor
 from edgekit.program.tensor import Array
 
 
@@ -37,7 +39,7 @@ class Pool2D(Op):
         x = call.input(0, order, quant=quant)
         y = call.output(0, order)
         if rank == 3:
-            x, y_rows = _as_rows(call, x), call.between(f"{call.name}_rows_out", (y.shape[0], 1, *y.shape[1:]), y)
+            x, y_rows = with_height(call, x), call.between(f"{call.name}_rows_out", (y.shape[0], 1, *y.shape[1:]), y)
         else:
             y_rows = y
         if call.op_type.startswith("Global"):
@@ -49,14 +51,19 @@ class Pool2D(Op):
             if geometry.dilation != (1, 1):
                 raise Refusal(f"its dilation {geometry.dilation} has no form here", "pool without dilation")
             padding = _with_ceiling(geometry.padding, x.shape[1:3], kernel, stride, y_rows.shape[1:3])
-            if call.attribute("count_include_pad", 0) and any(map(any, padding)):
-                raise Refusal("it counts the padding (count_include_pad)", "pool with count_include_pad=False")
+            if call.attribute("count_include_pad", 0) and padding == geometry.padding and any(map(any, padding)):
+                x, padding = _padded(call, x, padding), ((0, 0), (0, 0))
+            cls.check_padding(padding, x.shape[1:3], kernel, stride)
         call.add(
             cls(name=call.name, inputs=(x,), outputs=(y_rows,), kernel=(kernel[0], kernel[1]), stride=stride,
                 padding=padding, activation=call.activation)
         )  # fmt: skip
         if rank == 3:
             call.add(Reshape(name=f"{call.name}_rows_out", inputs=(y_rows,), outputs=(y,)))
+
+    @classmethod
+    def check_padding(cls, padding: Padding, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> None:
+        """Refuses a padding that the operator cannot have."""
 
     @classmethod
     def from_tflite(cls, call: TfliteCall) -> Op:
@@ -86,6 +93,15 @@ class MaxPool2D(Pool2D):
 class AveragePool2D(Pool2D):
     """The mean of the values of each window that are not padding, halves away from zero."""
 
+    @classmethod
+    def check_padding(cls, padding: Padding, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> None:
+        """A border that does not count must be TensorFlow's SAME: no operator of TFLite leaves another one out."""
+        if any(map(any, padding)) and padding != same_padding(size, kernel, stride, (1, 1)):
+            raise Refusal(
+                f"its padding {padding} does not count in the average",
+                "pool with count_include_pad=True and ceil_mode=False, or over sizes that need no padding",
+            )
+
     def run(self, *inputs: Array) -> tuple[Array, ...]:
         x = inputs[0]
         count = windows(np.ones((1, *x.shape[1:3], 1)), self.kernel, self.stride, (1, 1), self.padding).sum((3, 4))
@@ -109,17 +125,21 @@ def _clamped(op: Pool2D, x: Array) -> Array:
     return np.clip(x, *op.activation.limits(op.output)).astype(op.output.numpy_dtype)
 
 
-def _as_rows(call: OnnxCall, x):  # type: ignore[no-untyped-def]
-    rows = call.between(f"{call.name}_rows", (x.shape[0], 1, *x.shape[1:]), x)
-    call.add(Reshape(name=f"{call.name}_rows", inputs=(x,), outputs=(rows,)))
-    return rows
-
-
-def _with_ceiling(padding: Padding, size, kernel, stride, wanted) -> Padding:  # type: ignore[no-untyped-def]
+def _with_ceiling(
+    padding: Padding, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], wanted: Sequence[int]
+) -> Padding:
     """Padding that also reaches the last, partly filled window of ceil_mode."""
     made = []
     for s, k, step, w, (before, after) in zip(size, kernel, stride, wanted, padding, strict=True):
-        while output_size(s, k, step, 1, (before, after)) < w:
-            after += 1
-        made.append((before, after))
+        made.append((before, max(after, (w - 1) * step + k - s - before)))
     return made[0], made[1]
+
+
+def _padded(call: OnnxCall, x: Tensor, padding: Padding) -> Tensor:
+    """The input with zeros around it that count in the average."""
+    whole = ((0, 0), *padding, (0, 0))
+    shape = [size + sum(pads) for size, pads in zip(x.shape, whole, strict=True)]
+    made = call.between(f"{call.name}_padded", shape, x)
+    fill = 0 if x.quant is None else x.zero_point
+    call.add(Pad(name=f"{call.name}_padded", inputs=(x,), outputs=(made,), padding=whole, fill=fill))
+    return made

@@ -176,3 +176,18 @@ def test_views_between_a_layer_and_its_quantizer_or_after_its_dequantizer_stay_i
     found = lowered(model, quantized=graph)
     check(found, steps=2.01)
     assert {t.dtype for op in found.program.ops for t in op.outputs} == {"s8"}
+
+
+@pytest.mark.parametrize("pool", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize("ceil", [0, 1])
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]])
+def test_pooling_with_padding_that_counts_and_ceilings(pool, ceil, pads):
+    net = Net()
+    x = net.input("x", 1, 3, 8, 7)
+    counted = {"count_include_pad": 1} if pool == "AveragePool" and not ceil else {}
+    y = net.op(pool, net.conv(x, 3, 4), kernel_shape=[3, 3], strides=[2, 2], pads=pads, ceil_mode=ceil, **counted)
+    if pool == "AveragePool" and ceil and pads != [0, 1, 1, 0]:  # those happen to be TensorFlow's SAME
+        with pytest.raises(UnsupportedOpError, match="does not count in the average"):
+            lowered(net.model(y))
+        return
+    check(lowered(net.model(y)), steps=2.01)
