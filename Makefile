@@ -15,7 +15,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-server openssh-client
 TEST_PACKAGES  := $(BOARD_PACKAGES) busybox chromium
 
-.PHONY: demo test test-slow test-pythons bench check setup data speech board-packages test-packages clean
+.PHONY: demo test test-slow test-pythons bench check docs setup data speech board-packages test-packages clean
 
 demo: setup data speech board-packages          ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
 	$(BIN)/python examples/demo.py
@@ -46,6 +46,9 @@ check: setup                             ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup                              ## docs/operators.md from the tables of operators
+	$(BIN)/python tools/write_operators_page.py
 
 setup: $(STAMPS)/python
 

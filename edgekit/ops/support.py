@@ -80,6 +80,7 @@ def runs(op: Op, runtime: str) -> bool:
 
 _NOWHERE: tuple[str, ...] = ()
 _NOT_MICRO = RUNTIMES[1:]
+_RUNS = "TFLite Micro: at most 2 groups of neighbouring axes"
 
 SUPPORT: dict[type[Op], Support] = {
     Conv2D: Support(("CONV_2D", "PAD"), litert=1, onnxruntime=1),
@@ -90,23 +91,23 @@ SUPPORT: dict[type[Op], Support] = {
     Add: Support(("ADD",), litert=1, onnxruntime=1),
     Sub: Support(("SUB",), litert=1, onnxruntime=1),
     Mul: Support(("MUL",), litert=1, onnxruntime=1),
-    Div: Support(("DIV",), int8=False, remark="int8: by one constant number only, which is a Mul"),
-    SquaredDifference: Support(("SQUARED_DIFFERENCE",), onnxruntime=1),
-    Pow: Support(("POW",), int8=False, f32=_NOT_MICRO, remark="int8: with a constant exponent only, which is a Lookup"),
+    Div: Support(("DIV",), int8=False, remark="int8: by a constant or a broadcast value, which is a Mul"),
+    SquaredDifference: Support(("SQUARED_DIFFERENCE",), onnxruntime=1, remark="ONNX: Sub, and Mul by itself"),
+    Pow: Support(("POW",), int8=False, f32=_NOT_MICRO, remark="int8: with a constant exponent, which is a Lookup"),
     Minimum: Support(("MINIMUM",)),
     Maximum: Support(("MAXIMUM",)),
     AddN: Support(
         ("ADD_N",), litert_reference="float32 and int32 only", litert="float32 and int32 only",
-        remark="only read from .tflite files: ONNX's Sum becomes a chain of Add",
+        remark="Only read from .tflite files: ONNX's Sum becomes a chain of Add",
     ),
     Lookup: Support(
         ("CAST", "ADD", "GATHER", "ABS", "ELU"), onnxruntime=1, f32=_NOWHERE, lacking={"litert-reference": ("elu",)}
     ),
     Logistic: Support(
         ("LOGISTIC",), litert=1,
-        remark="from an input scale of 8 on TFLite Micro answers 0 to large negative numbers, LiteRT what is right",
+        remark="From an input scale of 8 on TFLite Micro answers 0 to large negative numbers, LiteRT rightly",
     ),
-    Tanh: Support(("TANH",), remark="an input scale of 8 and more: as Logistic"),
+    Tanh: Support(("TANH",), remark="From an input scale of 8 on as Logistic"),
     HardSwish: Support(("HARD_SWISH",), onnxruntime=1),
     LeakyRelu: Support(("LEAKY_RELU",), litert=1, onnxruntime=1),
     PRelu: Support(("PRELU",), onnxruntime=1),
@@ -120,12 +121,14 @@ SUPPORT: dict[type[Op], Support] = {
     LogSoftmax: Support(("LOG_SOFTMAX", "RESHAPE"), litert=1),
     L2Normalization: Support(("L2_NORMALIZATION", "RESHAPE"), onnxruntime=1),
     MaxPool2D: Support(("MAX_POOL_2D", "PADV2")),
-    AveragePool2D: Support(("AVERAGE_POOL_2D",), onnxruntime=1, remark="padded as SAME or not at all"),
-    Mean: Support(("MEAN", "RESHAPE"), litert=1, onnxruntime=1),
-    Sum: Support(("SUM", "RESHAPE"), litert_reference="wrong numbers where sums saturate or are negative", litert=1,
-                 onnxruntime=1),
-    ReduceMax: Support(("REDUCE_MAX", "RESHAPE")),
-    ReduceMin: Support(("REDUCE_MIN", "RESHAPE")),
+    AveragePool2D: Support(("AVERAGE_POOL_2D",), onnxruntime=1, remark="Padded as SAME or not at all"),
+    Mean: Support(("MEAN", "RESHAPE"), litert=1, onnxruntime=1, remark=_RUNS),
+    Sum: Support(
+        ("SUM", "RESHAPE"), litert=1, onnxruntime=1, remark=_RUNS,
+        litert_reference="wrong numbers where sums saturate or are negative",
+    ),
+    ReduceMax: Support(("REDUCE_MAX", "RESHAPE"), remark=_RUNS),
+    ReduceMin: Support(("REDUCE_MIN", "RESHAPE"), remark=_RUNS),
     ReduceProd: Support(("REDUCE_PROD", "RESHAPE"), int8=False, f32=_NOT_MICRO),
     ArgMax: Support(("ARG_MAX", "RESHAPE")),
     ArgMin: Support(("ARG_MIN", "RESHAPE")),
@@ -136,8 +139,8 @@ SUPPORT: dict[type[Op], Support] = {
     Concat: Support(("CONCATENATION",)),
     Split: Support(("SPLIT", "SPLIT_V")),
     Select: Support(("SELECT_V2",)),
-    Slice: Support(("SLICE", "STRIDED_SLICE")),
-    Gather: Support(("GATHER",)),
+    Slice: Support(("SLICE", "STRIDED_SLICE"), remark="TFLite Micro: beyond 5 axes (4 with steps) 2 cuts"),
+    Gather: Support(("GATHER",), remark="TFLite Micro: int8 and float32 only"),
     Reverse: Support(("REVERSE_V2",)),
     Pad: Support(("PAD", "PADV2")),
     MirrorPad: Support(("MIRROR_PAD",)),
@@ -148,9 +151,9 @@ SUPPORT: dict[type[Op], Support] = {
     BatchToSpace: Support(("BATCH_TO_SPACE_ND",)),
     Quantize: Support(("QUANTIZE",), litert=1, onnxruntime=1, f32=_NOWHERE),
     Dequantize: Support(("DEQUANTIZE",), f32=_NOWHERE),
-    Svdf: Support(("SVDF",), remark="states of 8 bits are read too; only TFLite Micro runs them"),
+    Svdf: Support(("SVDF",), remark="States of 8 bits are read too; only TFLite Micro runs them"),
     Lstm: Support(
         ("UNIDIRECTIONAL_SEQUENCE_LSTM",), litert_reference=1, litert=1, onnxruntime=8,
-        remark="only read from .tflite files; ONNX Runtime computes it in float32",
+        remark="Only read from .tflite files; ONNX Runtime computes it in float32",
     ),
 }  # fmt: skip

@@ -35,13 +35,13 @@ def products(draw):
 @SETTINGS
 @given(products())
 def test_batch_mat_mul(op):
-    check(program_of(op), litert=1)
+    check(program_of(op))
 
 
 def test_more_axes_than_the_kernels_take():
     a, b = tensor("a", (2, 1, 3, 2, 4, 5), 0.03, 4), tensor("b", (2, 1, 3, 2, 5, 6), 0.02, -7)
     y = tensor("y", (2, 1, 3, 2, 4, 6), 0.3, 1)
-    check(program_of(BatchMatMul(name="op", inputs=(a, b), outputs=(y,))), litert=1)
+    check(program_of(BatchMatMul(name="op", inputs=(a, b), outputs=(y,))))
 
 
 @pytest.mark.parametrize("adjoint", [False, True])
