@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgekit.graph.operands import attribute, constant
+from edgekit.graph.operands import constant
 from edgekit.graph.rewriting import Place
 from edgekit.graph.shapes import sizes
 
@@ -75,7 +75,7 @@ def _factor(node: ir.Node) -> float | None:
 def _reduced(node: ir.Node) -> _Mean | None:
     x, axes = node.inputs[0], constant(node.inputs[1]) if len(node.inputs) > 1 else None
     shape = None if x is None else sizes(x)
-    if x is None or shape is None or axes is None or axes.size == 0 or attribute(node, "noop_with_empty_axes", 0):
+    if x is None or shape is None or axes is None or axes.size == 0:
         return None
     return _Mean(x, tuple(sorted(int(a) % len(shape) for a in axes.reshape(-1))))
 

@@ -23,7 +23,7 @@ def normalized(form: str, *, keep: int = 1) -> ir.Model:
     def mean(value: str) -> str:
         if form == "mean":
             return net.op("ReduceMean", value, axes, keepdims=keep)
-        total = net.op("ReduceSum", value, axes, keepdims=keep)
+        total = net.op("ReduceSum", value, axes, keepdims=keep, noop_with_empty_axes=1)
         operand = {"sum": np.float32(1 / 6), "division": np.float32(6)}[form]
         return net.op("Mul" if form == "sum" else "Div", total, net.constant(operand))
 
