@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from int8_nets import Net, data, images, quantized, read_parameters, sqnr_db, to_bytes
 
+from edgekit.graph.decompose import for_int8
 from edgekit.graph.evaluation import Predictor, parity
 from edgekit.graph.int8_spec import violations
+from edgekit.graph.simplify import simplify
 
 CHANNELS = 4  # every value is (1, 4, 12, 12), so that anything can follow anything
 
@@ -100,3 +102,12 @@ def test_random_graph(seed):
         assert sqnr_db(truth, got) > 15
         if truth.min() >= 0:
             assert got.min() >= 0
+
+
+@pytest.mark.parametrize("seed", range(100, 112))
+def test_random_graphs_taken_apart_keep_their_answers(seed):
+    model = simplify(random_net(seed))
+    before, after = (Predictor(to_bytes(m), optimise=False) for m in (model, for_int8(model)))
+    for sample in images(3):
+        for wanted, got in zip(before.run({"x": sample}), after.run({"x": sample}), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-4)
