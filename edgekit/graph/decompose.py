@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import onnx_ir as ir
 
-from edgekit.graph import elementwise, normalization, products, reductions, variances
+from edgekit.graph import elementwise, normalization, one_hot, products, reductions, variances
 from edgekit.graph.affine import fold_affine
 from edgekit.graph.recurrent import unroll
 from edgekit.graph.rewriting import Place, Rewriter
@@ -48,6 +48,7 @@ PASSES: tuple[Callable[[ir.Model], ir.Model], ...] = (
     unroll,
     infer_shapes,
     taken_apart(variances.FORMS),
+    taken_apart(one_hot.FORMS),
     taken_apart(normalization.FORMS),
     taken_apart(elementwise.FORMS),
     taken_apart(reductions.FORMS),  # after the operators that write sums and norms
