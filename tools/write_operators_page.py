@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.graph import decompose, recurrent, tables
-from edgekit.graph.int8_spec import RULES
 from edgekit.lowering.sinks import FUSE_ACTIVATION, SAME_DATA
 from edgekit.lowering.tflite import REASONS
 from edgekit.ops import ALL, ONNX, TFLITE, TYPES_OF
@@ -121,13 +120,13 @@ ONNX's int64 is int32 in a program: microcontrollers' kernels take no other indi
 FLOAT = """\
 ## What stays float
 
-`edgekit convert` quantizes what these tables hold. Any other layer, and one in a form that int8 does not have (the
-report names it with its reason), stays float in `model.onnx`. In `model.tflite` it stands between DEQUANTIZE and
-QUANTIZE if TFLite has it in float. If not, nothing is calibrated or written: exit code 4, and all such layers by name:
+`edgekit convert` quantizes what has a number in these tables. Any other layer, and one in a form that int8 does not have
+(the report names it with its reason), stays float in `model.onnx`. For `model.tflite` such a layer is refused before
+anything is calibrated or written: exit code 4, all of them by name, for example
 
-    "encoder.top" (TopK): it has no integer form here
+    "encoder.top" (CumSum): it has no integer form here
 
-In float only: {float_only}.
+Operations in float32 are for `--precision float` and for float .tflite files that are read.
 
 ## Refused .tflite files
 
@@ -271,13 +270,11 @@ def _types() -> str:
 
 
 def _float() -> str:
-    taken_apart = {name for module in _taking_apart() for name in module.FORMS}
-    float_only = sorted(set(ONNX) - set(RULES) - taken_apart)
     grouped: dict[tuple[str, str], list[str]] = {}
     for name, words in REASONS.items():
         grouped.setdefault(words, []).append(name)
     reasons = "\n".join(_row([_listed(names), *words]) for words, names in grouped.items())
-    return FLOAT.format(float_only=_listed(float_only), reasons=reasons, others=_listed(_not_read()))
+    return FLOAT.format(reasons=reasons, others=_listed(_not_read()))
 
 
 def _not_read() -> list[str]:
