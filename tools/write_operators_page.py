@@ -120,9 +120,9 @@ ONNX's int64 is int32 in a program: microcontrollers' kernels take no other indi
 FLOAT = """\
 ## What stays float
 
-`edgekit convert` quantizes what has a number in these tables. Any other layer, and one in a form that int8 does not have
-(the report names it with its reason), stays float in `model.onnx`. For `model.tflite` such a layer is refused before
-anything is calibrated or written: exit code 4, all of them by name, for example
+`edgekit convert` quantizes what has a number in these tables. Any other layer, and one in a form that int8 does not
+have (the report names it with its reason), stays float in `model.onnx`. For `model.tflite` such a layer is refused
+before anything is calibrated or written: exit code 4, all of them by name, for example
 
     "encoder.top" (CumSum): it has no integer form here
 
@@ -193,9 +193,7 @@ def _onnx(cls: type[Op]) -> list[str]:
     return [name for name in names if name.lower() in FUNCTIONS] if cls is Elementwise else names
 
 
-def _names(
-    cls: type[Op], readers: Mapping[str, Callable[..., Any]], too: Mapping[type[Op], Sequence[str]]
-) -> list[str]:
+def _names(cls: type[Op], readers: Readers, too: Names) -> list[str]:
     own = [name for name, reader in readers.items() if getattr(reader, "__self__", None) is cls]
     return list(dict.fromkeys([*own, *too.get(cls, ())]))
 
@@ -280,7 +278,7 @@ def _float() -> str:
 def _not_read() -> list[str]:
     no_operators = ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")
     names = [b.name for b in BuiltinOperator if b.name not in (*TFLITE, *REASONS, *no_operators)]
-    return [*(n for n in names if not n.startswith("STABLEHLO_")), "STABLEHLO_*"]
+    return [*sorted(n for n in names if not n.startswith("STABLEHLO_")), "STABLEHLO_*"]
 
 
 def _check_places() -> list[str]:
