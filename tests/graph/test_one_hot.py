@@ -33,7 +33,7 @@ def embedding(numbers: np.ndarray, *, kind: type = np.int32, swapped: bool = Fal
 def test_a_row_is_looked_up(kind: type, swapped: bool) -> None:
     model = embedding(np.arange(ROWS).reshape(1, 1, -1), kind=kind, swapped=swapped)
     apart = for_int8(model)
-    assert [n.op_type for n in apart.graph] == ["Max", "Min", "Add", "Gather", "Relu"]
+    assert [n.op_type for n in apart.graph if n.op_type != "Reshape"] == ["Max", "Min", "Add", "Gather", "Relu"]
     for x in ([[0, 1, 2, 3, 6]], [[-1, 7, -(2**31), 2**31 - 1, 4]]):
         sample = {"x": np.array(x, kind)}
         wanted, got = (Predictor(to_bytes(m), optimise=False).run(sample)[0] for m in (model, apart))
