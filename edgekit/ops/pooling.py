@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.ops.convolution import Padding, onnx_geometry, same_padding, tflite_geometry, windows, with_height
 from edgekit.ops.padding import Pad
-from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, channels_last
+from edgekit.ops.reading import OnnxCall, Refusal, TfliteCall, channels_last, check_shape, check_stored
 from edgekit.ops.shape import Reshape
 from edgekit.program import Activation, Op, Tensor
 from edgekit.program.tensor import Array
@@ -71,7 +71,10 @@ class Pool2D(Op):
             raise Refusal(f"its input has shape {list(call.input(0).shape)}, wanted 4 axes")
         kernel = (int(call.option("filter_height", 1)), int(call.option("filter_width", 1)))
         geometry = tflite_geometry(call, kernel)
-        if call.input(0).quant != call.output.quant:
+        x, y = call.input(0), call.output
+        check_stored(("s8", "s16", "f32"), x, y)
+        check_shape(y, (x.shape[0], *y.shape[1:3], x.shape[3]))
+        if x.quant != y.quant:
             raise Refusal("its input and output have different scales", "TFLite pools within one scale")
         return cls(
             name=call.name, inputs=(call.input(0),), outputs=(call.output,), kernel=kernel, stride=geometry.stride,

@@ -52,6 +52,8 @@ class Dequantize(Op):
     def from_tflite(cls, call: TfliteCall) -> Op:
         if call.input(0).quant is None:
             raise Refusal("its input has no scale")
+        if call.output.dtype != "f32":
+            raise Refusal(f"its output is {call.output.dtype}, wanted f32")
         check_shape(call.output, call.input(0).shape)
         return cls(name=call.name, inputs=(call.input(0),), outputs=(call.output,))
 
