@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import onnx_ir as ir
 
 from edgekit.errors import ModelError
-from edgekit.graph.operands import attribute
+from edgekit.graph.operands import attribute, constant
 from edgekit.graph.shapes import sizes
 
 SHOWN = 5
@@ -192,6 +192,22 @@ def _as_many(node: ir.Node) -> Iterator[str]:
         yield f"it makes {list(y)} of {list(x)}"
 
 
+def _cut(node: ir.Node) -> Iterator[str]:
+    """Starts, ends, axes and steps: rows of one length."""
+    known = [shape for i in range(1, 5) if (shape := _shape(node, i)) is not None]
+    if known and (any(len(shape) != 1 for shape in known) or len(set(known)) > 1):
+        yield f"its starts, ends, axes and steps have shapes {[list(shape) for shape in known]}, wanted rows of one length"
+
+
+def _picked(node: ir.Node) -> Iterator[str]:
+    x, numbers = _shape(node, 0), constant(node.inputs[1])
+    axis = int(attribute(node, "axis", 0))
+    if x is None or numbers is None or not numbers.size or not -len(x) <= axis < len(x):
+        return
+    if not -x[axis] <= int(numbers.min()) <= int(numbers.max()) < x[axis]:
+        yield f"its indices {int(numbers.min())} to {int(numbers.max())} lie outside of {x[axis]} elements"
+
+
 CHECKS: dict[str, Callable[[ir.Node], Iterator[str]]] = {
     "Conv": _convolution,
     "ConvTranspose": _transposed_convolution,
@@ -204,6 +220,8 @@ CHECKS: dict[str, Callable[[ir.Node], Iterator[str]]] = {
     "GroupNormalization": _statistics,
     "LayerNormalization": _layer_normalization,
     "PRelu": _slope,
+    "Slice": _cut,
+    "Gather": _picked,
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _as_many),
     "QuantizeLinear": _quantizing,
     "DequantizeLinear": _quantizing,

@@ -119,7 +119,7 @@ class Gather(Op):
         """GATHER and EMBEDDING_LOOKUP."""
         lookup = call.builtin == "EMBEDDING_LOOKUP"
         x, indices = (call.input(1), call.input(0)) if lookup else (call.input(0), call.input(1))
-        axis = 0 if lookup else axis_of(int(call.option("axis", 0)), len(x.shape))
+        axis = axis_of(0 if lookup else int(call.option("axis", 0)), len(x.shape))
         if not lookup and int(call.option("batch_dims", 0)):
             raise Refusal(f"it has batch_dims {call.option('batch_dims', 0)}", "gather along one axis (batch_dims 0)")
         if indices.dtype not in ("s32", "s64") or x.shape[axis] < 1:
