@@ -29,6 +29,7 @@ class Foreign:
     real      its inputs; None for what is refused before any is looked at
     shapes    --shape, where the file leaves sizes open
     formats   what it is converted to
+    no_tflite words of the message where TFLite is refused
     cosine    the least similarity of int8 and float outputs
     judged    which outputs that is; the others are scores
     useless   int8 answers something else, and conversion must say so
@@ -46,6 +47,7 @@ class Foreign:
     real: Inputs | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     formats: tuple[str, ...] = BOTH
+    no_tflite: str = ""
     cosine: float = 0.99
     judged: tuple[int, ...] | None = None
     useless: bool = False
@@ -84,7 +86,7 @@ _FACE = {"low": -1.0, "closeness": 0.4, "face": True}
 _CLOSE = {"closeness": 0.8, "face": True}
 
 MODELS: tuple[Foreign, ...] = (
-    Foreign("silero-vad, static", SILERO_VAD, *inputs.SILERO, inputs.silero, whole=("state",)),
+    Foreign("silero-vad, static", SILERO_VAD, *inputs.SILERO, inputs.silero, whole=("state",), judged=(1,)),
     _refused(
         *("silero-vad", SILERO_VAD, "silero_vad/data/silero_vad.onnx"),
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
@@ -116,6 +118,8 @@ MODELS: tuple[Foreign, ...] = (
         "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c",
         inputs.files("bytes"),
         {"bytes": (1, 2048)},
+        formats=("onnx",),
+        no_tflite="(Equal): it has no integer form here",
         ranking=0,
     ),
     Foreign(
@@ -165,6 +169,8 @@ MODELS: tuple[Foreign, ...] = (
         *("openWakeWord melspectrogram", LIVEKIT, *inputs.MELSPECTROGRAM),
         inputs.clips("input", 12640),
         {"input": (1, 12640)},
+        formats=("onnx",),
+        no_tflite='"Clip_28" (Clip): its bounds are computed at run time',
     ),
     _refused(
         *("openWakeWord melspectrogram (TFLite)", PYOPEN, "pyopen_wakeword/models/melspectrogram.tflite"),

@@ -58,12 +58,22 @@ SOUND: dict[str, Callable[[Net], str]] = {
     "lstm": lstm,
     "instance normalization": lambda n: normalized(n, 3),
     "layer normalization": lambda n: layer_normalized(n, 4),
+    "slice": lambda n: cut(n, np.array([1])),
+    "gather": lambda n: gathered(n, -4),
     "scales per channel": lambda n: dequantized(n, 4, 4),
 }
 
 
 def reshaped(net: Net) -> str:
     return net.op("Reshape", net.input("x", 2, 3), net.constant(np.array([2, 2])))
+
+
+def cut(net: Net, starts: np.ndarray) -> str:
+    return net.op("Slice", net.input("x", 4, 3), net.constant(starts), net.constant(np.array([4])))
+
+
+def gathered(net: Net, index: int) -> str:
+    return net.op("Gather", net.input("x", 4, 3), net.constant(np.array([0, index])), axis=0)
 
 
 CONTRADICTIONS: dict[str, tuple[Callable[[Net], str], str]] = {
@@ -79,6 +89,8 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Net], str], str]] = {
     "zero points": (lambda n: dequantized(n, 4, 1), "zero point [1]"),
     "axis": (lambda n: dequantized(n, 3, 3, axis=2), "axis 2 is outside of 2 axes"),
     "reshape": (reshaped, "it makes [2, 2] of [2, 3]"),
+    "slice": (lambda n: cut(n, np.array([1, 2])), "shapes [[2], [1]], wanted rows of one length"),
+    "gather": (lambda n: gathered(n, 4), "indices 0 to 4 lie outside of 4 elements"),
     "not finite": (
         lambda n: n.op("LeakyRelu", n.input("x", 2), alpha=float("nan")),
         "its alpha is not finite",
