@@ -196,7 +196,8 @@ def _cut(node: ir.Node) -> Iterator[str]:
     """Starts, ends, axes and steps: rows of one length."""
     known = [shape for i in range(1, 5) if (shape := _shape(node, i)) is not None]
     if known and (any(len(shape) != 1 for shape in known) or len(set(known)) > 1):
-        yield f"its starts, ends, axes and steps have shapes {[list(shape) for shape in known]}, wanted rows of one length"
+        shapes = [list(shape) for shape in known]
+        yield f"its starts, ends, axes and steps have shapes {shapes}: wanted rows of one length"
 
 
 def _picked(node: ir.Node) -> Iterator[str]:

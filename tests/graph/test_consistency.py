@@ -89,7 +89,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Net], str], str]] = {
     "zero points": (lambda n: dequantized(n, 4, 1), "zero point [1]"),
     "axis": (lambda n: dequantized(n, 3, 3, axis=2), "axis 2 is outside of 2 axes"),
     "reshape": (reshaped, "it makes [2, 2] of [2, 3]"),
-    "slice": (lambda n: cut(n, np.array([1, 2])), "shapes [[2], [1]], wanted rows of one length"),
+    "slice": (lambda n: cut(n, np.array([[1]])), "shapes [[1, 1], [1]]: wanted rows of one length"),
     "gather": (lambda n: gathered(n, 4), "indices 0 to 4 lie outside of 4 elements"),
     "not finite": (
         lambda n: n.op("LeakyRelu", n.input("x", 2), alpha=float("nan")),
