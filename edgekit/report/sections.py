@@ -25,8 +25,8 @@ Columns = Sequence[tuple[str, str]]
 def conversion(document: Document) -> Markup:
     accuracy, sizes = part(document, "accuracy"), part(document, "bytes")
     plots = [
-        _versus("Accuracy", accuracy.get("float"), accuracy.get("int8"), score, full=1.0),
-        _versus("Size of the file", sizes.get("float_onnx"), sizes.get("onnx"), lambda value, _: size(value)),
+        _versus("Accuracy", accuracy, ("float", "int8", "tflite"), score, full=1.0),
+        _versus("Size of the file", sizes, ("float_onnx", "onnx", "tflite"), lambda value, _: size(value)),
     ]
     parts = [element("div", *plots, class_="pair"), _facts(say.conversion_facts(document))]
     warnings = [element("li", clean(warning, 500)) for warning in texts(document, "warnings")]
@@ -36,10 +36,13 @@ def conversion(document: Document) -> Markup:
     return _section(title, *parts)
 
 
-def _versus(title: str, float32: Any, int8: Any, words: Callable[[Any, Any], str], full: float = 0.0) -> Markup:
-    """Two bars to one scale, at least `full`. words: of a value and of the one beside it."""
-    values = {"float": number(float32), "int8": number(int8)}
-    shown = {"float": words(values["float"], values["int8"]), "int8": words(values["int8"], values["float"])}
+def _versus(
+    title: str, figures: Document, keys: tuple[str, str, str], words: Callable[[Any, Any], str], full: float = 0.0
+) -> Markup:
+    """Bars of the float, the int8 and the TFLite figure to one scale, at least `full`. words: of a value and of the one
+    that it is compared with."""
+    values = dict(zip(("float", "int8", "TFLite"), (number(figures.get(key)) for key in keys), strict=True))
+    shown = {n: words(value, values["int8" if n == "float" else "float"]) for n, value in values.items()}
     known = {name: value for name, value in values.items() if value is not None}
     if not known:
         return NOTHING
