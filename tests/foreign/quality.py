@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def judge(model: Foreign, formats: Sequence[str] | None = None) -> Judged:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         done = edgekit.convert(
-            model.file,
+            *source(model),
             out=Path(folder) / "build",
             calibration=model.real(CALIBRATION, 1),
             evaluate=evaluate,
@@ -76,6 +77,17 @@ def judge(model: Foreign, formats: Sequence[str] | None = None) -> Judged:
     kept = tuple((layer.name, layer.reason or "") for layer in done.layers if not layer.quantized)
     largest = (done.tflite or {}).get("largest_lsb", {})
     return Judged(figures, len(done.layers), kept, largest, done.bytes, seconds, done.warnings)
+
+
+def source(model: Foreign) -> tuple[Any, ...]:
+    """What convert is given: the file, or a module with its weights and example inputs."""
+    if model.file.suffix != ".pth":
+        return (model.file,)
+    import torch
+
+    from foreign import crepe
+
+    return crepe.tiny(model.file), (torch.zeros(1, crepe.FRAME),)
 
 
 def compared(truth: Sequence[np.ndarray], got: Sequence[np.ndarray], model: Foreign) -> Figures:
