@@ -379,7 +379,8 @@ def _shape(where: str, table: Table) -> tuple[int, ...]:
     if table.shape.size > RANK_LIMIT:
         raise _Fault(f"{where} has {table.shape.size} dimensions; {RANK_LIMIT} are allowed")
     shape: tuple[int, ...] = tuple(table.shape.tolist())
-    if any(d < 0 for d in shape) or math.prod(d or 1 for d in shape) > CLAIM_LIMIT_BYTES:  # also where one is 0
+    empty_but_large = 0 in shape and math.prod(d or 1 for d in shape) > CLAIM_LIMIT_BYTES  # NumPy has no such array
+    if any(d < 0 for d in shape) or empty_but_large:
         raise _Fault(f"{where} has the shape {list(shape)}")
     return shape
 
