@@ -17,8 +17,8 @@ import numpy.typing as npt
 INT8_MIN, INT8_MAX = -128, 127
 WEIGHT_MAX = 127  # -128 is not used: kernels rely on symmetric weights
 BIAS_MAX = 1 << 30  # a quarter of the int32 range stays free on either side for the accumulated products
-# A dead value still gets a scale whose inverse and products are ordinary numbers; TFLite Micro aborts on a Softmax whose
-# input has a scale of 2^-26 or less.
+# A dead value still gets a scale whose inverse and products are ordinary numbers; TFLite Micro aborts on a Softmax
+# whose input has a scale of 2^-26 or less.
 ACTIVATION_SCALE_FLOOR = 2.0**-24
 WEIGHT_SCALE_FLOOR = 2.0**-60
 DEAD_CHANNEL = 2.0**-20  # a channel this much smaller than the largest one cannot be heard in the output
