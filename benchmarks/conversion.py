@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -181,7 +181,8 @@ def network(name: str, installed: dict[str, Any]) -> dict[str, Any]:
         results = {tool.name: {**summary(runs[tool.name]), **scores(name, tool, folder)} for tool in tools}
         floating = score(name, folder / "float.onnx", "onnxruntime", folder)
     print(name, {tool: figures.get("failed", figures.get("seconds")) for tool, figures in results.items()}, flush=True)
-    return {"name": name, "float": floating, "export": export, "tools": results | absent}
+    load = os.getloadavg()[2]  # of the last fifteen minutes
+    return {"name": name, "load": load, "float": floating, "export": export, "tools": results | absent}
 
 
 def convert(tool: Tool, folder: Path) -> dict[str, Any]:
@@ -240,24 +241,31 @@ def markdown(document: dict[str, Any]) -> str:
         ("What failed", failures(networks)),
         ("Install size", installs(document["environments"])),
     )
-    lines = ["# Conversion beside other tools", "", INTRODUCTION.format(date=document["date"]), ""]
+    lines = ["# Conversion beside other tools", "", introduction(document), ""]
     for title, (note, table) in sections:
         lines += [f"## {title}", "", note, "", *table, ""]
     return "\n".join(lines)
 
 
-INTRODUCTION = (
-    "Made by `python benchmarks/conversion.py` on {date}: the twelve trained networks of `tests/zoo`, from the same "
-    "float ONNX file (litert-torch: the same ExportedProgram) and the same 128 samples to int8, each conversion in a "
-    "fresh process of the tool's own environment, tools in turns, medians of three runs (of one where a run takes over "
-    "a minute). edgekit, onnx2tf and litert-torch write .tflite files; onnxruntime's static quantizer writes QDQ ONNX."
-)
+def introduction(document: dict[str, Any]) -> str:
+    networks = document["networks"]
+    runs = [len(result["runs"]) for n in networks for result in n["tools"].values() if "runs" in result]
+    loads = [n["load"] for n in networks]
+    return (
+        f"Made by `python benchmarks/conversion.py` on {document['date']}: trained networks of `tests/zoo`, from the "
+        "same float ONNX file (litert-torch: the same ExportedProgram) and the same 128 samples to int8, each "
+        "conversion in a fresh process of the tool's own environment, tools in turns; medians of "
+        f"{max(runs, default=0)} runs (one where a run takes over a minute). edgekit, onnx2tf and "
+        "litert-torch write .tflite files; onnxruntime's static quantizer writes QDQ ONNX. The machine has "
+        f"{os.cpu_count()} cores and was shared: load {min(loads):.0f} to {max(loads):.0f}."
+    )
 
 
 def times(networks: list[dict[str, Any]]) -> tuple[str, list[str]]:
     note = (
         "After imports, on the wall; in brackets how many times edgekit's. PyTorch's exports have columns of their "
-        "own: `torch.onnx.export` as edgekit calls and checks it, and the `torch.export` inside litert-torch."
+        "own: `torch.onnx.export` as edgekit calls and checks it, and the `torch.export` inside litert-torch. "
+        '"No use": no runtime takes the file.'
     )
     rows = [
         [
@@ -352,7 +360,7 @@ def failures(networks: list[dict[str, Any]]) -> tuple[str, list[str]]:
 
 
 def reasons(result: dict[str, Any]) -> list[tuple[str, str]]:
-    runs = {r: result[r] for r in ("litert", "tflite-micro", "onnxruntime") if r in result}
+    runs = {r: result[r] for runtimes in RUNTIMES.values() for r in runtimes if r in result}
     found = {"conversion": result, **runs}
     return [(where, f["failed"].replace("|", "\\|")) for where, f in found.items() if "failed" in f]
 
@@ -388,10 +396,18 @@ def both(peak: float | None, imported: float | None) -> str:
     return "–" if peak is None or imported is None else f"{peak:.0f} ({imported:.0f})"
 
 
-def ratio(network: dict[str, Any], tool: str, key: str, text) -> str:
-    """A figure and how many times edgekit's it is."""
-    value, own = network["tools"][tool].get(key), network["tools"][EDGEKIT.name].get(key)
-    return text(value) + (f" ({value / own:.1f}x)" if value and own else "")
+def ratio(network: dict[str, Any], tool: str, key: str, text: Callable[[float | None], str]) -> str:
+    """A figure and how many times edgekit's it is; a file that no runtime takes is named as such."""
+    result, own = network["tools"][tool], network["tools"][EDGEKIT.name].get(key)
+    value = result.get(key)
+    times = f" ({value / own:.1f}x)" if value and own else ""
+    return text(value) + times + ("" if value is None or usable(result) else ", no use")
+
+
+def usable(result: dict[str, Any]) -> bool:
+    """Whether a runtime could be given the file."""
+    found = [result[runtime] for runtimes in RUNTIMES.values() for runtime in runtimes if runtime in result]
+    return any("score" in figures for figures in found)
 
 
 if __name__ == "__main__":
