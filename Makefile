@@ -15,7 +15,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-server openssh-client
 TEST_PACKAGES  := $(BOARD_PACKAGES) busybox chromium
 
-.PHONY: demo test test-slow test-pythons bench check docs setup data speech board-packages test-packages clean
+.PHONY: demo test test-slow test-pythons bench bench-conversion check docs setup data speech board-packages test-packages clean
 
 demo: setup data speech board-packages          ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
 	$(BIN)/python examples/demo.py
@@ -41,6 +41,10 @@ test-pythons:                            ## the tests without PyTorch, on each v
 bench: setup data board-packages         ## tables in benchmarks/ as Markdown and JSON
 	$(BIN)/python benchmarks/first_light.py
 	$(BIN)/python benchmarks/runtime_memory.py
+
+# Installs litert-torch, onnx2tf and onnxruntime in environments of their own (several GB); about half an hour.
+bench-conversion: setup                  ## conversion beside other tools: seconds, memory, bytes, scores
+	$(BIN)/python benchmarks/conversion.py
 
 check: setup                             ## ruff and mypy
 	$(BIN)/ruff check .
