@@ -27,7 +27,7 @@ def require_consistent(model: ir.Model) -> ir.Model:
     problems = [f'{count} outputs are called "{name}"' for name, count in names.items() if count > 1]
     for node in model.graph:
         check = CHECKS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        found = [*_attribute_problems(node), *(check(node) if check else ())]
+        found = list(_attribute_problems(node)) or list(check(node) if check else ())
         problems += [f'node "{node.name or "no name"}" ({node.op_type}): {text}' for text in found]
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
@@ -192,6 +192,12 @@ def _as_many(node: ir.Node) -> Iterator[str]:
         yield f"it makes {list(y)} of {list(x)}"
 
 
+def _order(node: ir.Node) -> Iterator[str]:
+    x, perm = _shape(node, 0), node.attributes.get("perm")
+    if x is not None and perm is not None and sorted(perm.as_ints()) != list(range(len(x))):
+        yield f"its perm {list(perm.as_ints())} is no order of {len(x)} axes"
+
+
 def _cut(node: ir.Node) -> Iterator[str]:
     """Starts, ends, axes and steps: rows of one length."""
     known = [shape for i in range(1, 5) if (shape := _shape(node, i)) is not None]
@@ -223,7 +229,8 @@ CHECKS: dict[str, Callable[[ir.Node], Iterator[str]]] = {
     "PRelu": _slope,
     "Slice": _cut,
     "Gather": _picked,
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _as_many),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _as_many),
+    "Transpose": _order,
     "QuantizeLinear": _quantizing,
     "DequantizeLinear": _quantizing,
 }
