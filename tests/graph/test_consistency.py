@@ -91,7 +91,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Net], str], str]] = {
     "reshape": (reshaped, "it makes [2, 2] of [2, 3]"),
     "slice": (lambda n: cut(n, np.array([[1]])), "shapes [[1, 1], [1]]: wanted rows of one length"),
     "gather": (lambda n: gathered(n, 4), "indices 0 to 4 lie outside of 4 elements"),
-    "order": (lambda n: n.op("Transpose", n.input("x", 2, 3), perm=[1, 1]), "perm [1, 1] is no order of 2 axes"),
+    "order": (lambda n: n.op("Transpose", n.input("x", 2, 3, 4), perm=[1, 0]), "perm [1, 0] is no order of 3 axes"),
     "not finite": (
         lambda n: n.op("LeakyRelu", n.input("x", 2), alpha=float("nan")),
         "its alpha is not finite",
