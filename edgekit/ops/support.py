@@ -118,7 +118,7 @@ SUPPORT: dict[type[Op], Support] = {
     ),
     Cast: Support(("CAST",)),
     Softmax: Support(("SOFTMAX", "RESHAPE"), litert=1, onnxruntime=1),
-    LogSoftmax: Support(("LOG_SOFTMAX", "RESHAPE"), litert=1),
+    LogSoftmax: Support(("LOG_SOFTMAX", "RESHAPE"), litert=1, onnxruntime=1),
     L2Normalization: Support(("L2_NORMALIZATION", "RESHAPE"), onnxruntime=1),
     MaxPool2D: Support(("MAX_POOL_2D", "PADV2")),
     AveragePool2D: Support(("AVERAGE_POOL_2D",), onnxruntime=1, remark="Padded as SAME or not at all"),
