@@ -88,7 +88,7 @@ _FACE = {"low": -1.0, "closeness": 0.4, "face": True}
 _CLOSE = {"closeness": 0.8, "face": True}
 
 MODELS: tuple[Foreign, ...] = (
-    Foreign("silero-vad, static", SILERO_VAD, *inputs.SILERO, inputs.silero, whole=("state",), judged=(1,)),
+    Foreign("silero-vad, static", SILERO_VAD, *inputs.SILERO, inputs.silero, whole=("state",), useless=True),
     _refused(
         *("silero-vad", SILERO_VAD, "silero_vad/data/silero_vad.onnx"),
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",

@@ -27,13 +27,14 @@ class Figures:
     """How near one form is to float.
 
     cosine   mean over samples, of the worst judged output; sqnr_db of that output
-    largest  largest difference of any number of the other outputs, or of the judged ones where there are no others
+    largest  largest difference of a number of the other outputs that are scores (within 0 and 1), if there are any; of
+             the judged ones where there are no others
     top_1    share of equal largest entries, for models that rank
     """
 
     cosine: float
     sqnr_db: float
-    largest: float
+    largest: float | None
     top_1: float | None
 
 
@@ -94,8 +95,9 @@ def compared(truth: Sequence[np.ndarray], got: Sequence[np.ndarray], model: Fore
     pairs = [(t, g) for t, g in zip(truth, got, strict=True) if t.dtype.kind == "f"]
     judged = pairs if model.judged is None else [pairs[k] for k in model.judged]
     worst = min((cosine(t, g), sqnr_db(t, g)) for t, g in judged)
-    scores = [(t, g) for t, g in pairs if not any(t is j for j, _ in judged)] or judged
-    largest = max(float(np.abs(t - g).max()) for t, g in scores)
+    others = [(t, g) for t, g in pairs if not any(t is j for j, _ in judged)]
+    scores = [(t, g) for t, g in others if t.min() >= 0 and t.max() <= 1] or ([] if others else judged)
+    largest = max((float(np.abs(t - g).max()) for t, g in scores), default=None)
     k = model.ranking
     ranked = None if k is None else float((truth[k].argmax(-1) == got[k].argmax(-1)).mean())
     return Figures(*worst, largest, ranked)
@@ -123,18 +125,19 @@ def row(model: Foreign) -> str:
             raise AssertionError("it was not refused")
         found = judge(model)
     except EdgekitError as e:
-        return start + f"refused (exit {e.code}): {e.message.replace(str(model.file.parent) + '/', '')[:300]} | | |"
+        return start + f"refused (exit {e.code}): {e.message.replace(str(model.file.parent) + '/', '')[:160]} | | |"
     shown = "; ".join(f"{name}: {_shown(f, model)}" for name, f in found.figures.items())
     kept = f"{len(found.kept)} of {found.layers} layers float ({found.kept[0][1]})" if found.kept else "int8 throughout"
     runtimes = ", ".join(f"{name} {lsb:.3g}" for name, lsb in found.largest_lsb.items())
-    return start + f"{kept} | {shown} | {runtimes} | {found.seconds:.0f} s {'; '.join(found.warnings)}"
+    warned = "; warned: useless" if any("useless" in w for w in found.warnings) else ""
+    return start + f"{kept}{warned} | {shown} | {runtimes} |"
 
 
 def _shown(f: Figures, model: Foreign) -> str:
     if model.largest is not None:
         return f"largest difference {f.largest:.4f}"
     ranked = "" if f.top_1 is None else f", top-1 {f.top_1:.0%}"
-    scores = "" if model.judged is None else f", scores within {f.largest:.3f}"
+    scores = "" if model.judged is None or f.largest is None else f", scores within {f.largest:.2f}"
     return f"cosine {f.cosine:.4f}, {f.sqnr_db:.1f} dB{ranked}{scores}"
 
 

@@ -62,7 +62,7 @@ def test_int8_is_as_near_as_promised(model: Foreign) -> None:
         if model.useless:
             assert any("may be useless" in warning for warning in found.warnings)
         elif model.largest is not None:
-            assert figures.largest <= model.largest
+            assert figures.largest is not None and figures.largest <= model.largest
         else:
             assert figures.cosine >= model.cosine
             assert figures.top_1 is None or figures.top_1 >= model.top_1
