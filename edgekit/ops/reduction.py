@@ -121,9 +121,19 @@ class ReduceProd(Reduction):
         return (_float(inputs[0].prod(self.axes, dtype=np.float64), self.output),)
 
     @classmethod
+    def from_onnx(cls, call: OnnxCall) -> None:
+        if call.integer:
+            raise _products_of_integers()
+        super().from_onnx(call)
+
+    @classmethod
     def _check(cls, x: Tensor, y: Tensor) -> None:
         if x.dtype != "f32" or y.dtype != "f32":
-            raise Refusal("a product of integers leaves their range", "keep this layer float")
+            raise _products_of_integers()
+
+
+def _products_of_integers() -> Refusal:
+    return Refusal("a product of integers leaves their range", "keep this layer float")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
