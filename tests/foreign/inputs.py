@@ -299,6 +299,15 @@ def silero(count: int, seed: int) -> Arrays:
     return {"input": np.concatenate([made[k][0] for k in picked]), "state": np.stack([made[k][1] for k in picked])}
 
 
+def silero_steps(count: int, seed: int, steps: int = 8) -> Arrays:
+    """Several steps in a row, from the state of the beginning: (count, steps, 576)."""
+    words = _noisy(seed)
+    starts = np.random.default_rng((seed, 8)).integers(0, words.size - 512 * steps - 64, count)
+    rows = [np.stack([words[s + 512 * k : s + 512 * k + 576] for k in range(steps)]) for s in starts]
+    state = np.zeros((count, 1, 1, 128), np.float32)
+    return {"input": np.stack(rows), "h": state, "c": state}
+
+
 # --- files
 
 

@@ -116,10 +116,20 @@ MODELS: tuple[Foreign, ...] = (
         *(4, "dynamic dimension 0 (sequence_length)"),
     ),
     Foreign(
+        *("silero-vad, sequence of 8", SILERO_VAD, "silero_vad/data/silero_vad_16k_sequence.onnx"),
+        "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+        inputs.silero_steps,
+        {"input": (8, 576)},
+        whole=("input", "h", "c"),
+        useless=True,
+    ),
+    Foreign(
         *("magika", MAGIKA, "magika/models/standard_v3_3/model.onnx"),
         "fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c",
         inputs.files("bytes"),
         {"bytes": (1, 2048)},
+        cosine=0.9,
+        top_1=0.8,
         ranking=0,
     ),
     Foreign(
@@ -134,6 +144,7 @@ MODELS: tuple[Foreign, ...] = (
         "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
         inputs.text_lines("x", 48, 320),
         {"x": (1, 3, 48, 320)},
+        cosine=0.93,
         ranking=0,
     ),
     Foreign(
@@ -141,6 +152,8 @@ MODELS: tuple[Foreign, ...] = (
         "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
         inputs.text_lines("x", 48, 192),
         {"x": (1, 3, 48, 192)},
+        cosine=0.97,
+        top_1=0.8,
         ranking=0,
     ),
     *(
@@ -170,6 +183,7 @@ MODELS: tuple[Foreign, ...] = (
         *("openWakeWord melspectrogram", LIVEKIT, *inputs.MELSPECTROGRAM),
         inputs.clips("input", 12640),
         {"input": (1, 12640)},
+        useless=True,
         formats=("onnx",),
         no_tflite='"Clip_28" (Clip): its bounds are computed at run time',
     ),
@@ -253,12 +267,14 @@ MODELS: tuple[Foreign, ...] = (
         "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
         *(192, 192),
         judged=(0,),
+        cosine=0.95,
     ),
     _mediapipe(
         *("palm_detection_lite", "palm_detection/palm_detection_lite"),
         "e9a4aaddf90dda56a87235303cf00e4c2d3fb28725f68fd88772997dac905c18",
         *(192, 192),
         judged=(0,),
+        cosine=0.95,
     ),
     _refused(
         *("pose_detection", MEDIAPIPE, "mediapipe/modules/pose_detection/pose_detection.tflite"),
@@ -270,6 +286,7 @@ MODELS: tuple[Foreign, ...] = (
         "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
         *(256, 256),
         judged=(0,),
+        useless=True,
     ),
     *(
         _refused(

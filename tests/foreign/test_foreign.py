@@ -82,6 +82,22 @@ def test_tflite_is_refused_with_an_exact_message(model: Foreign, tmp_path: Path)
     assert caught.value.code == 4 and model.no_tflite in caught.value.message
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [m for m in MODELS if m.useless], ids=lambda m: m.name)
+def test_float_is_exact_where_int8_is_useless(model: Foreign, tmp_path: Path) -> None:
+    from edgekit.graph.evaluation import Predictor
+
+    need(model.wheel, SILERO_VAD, "scikit-image==0.25.2")
+    need_speech()
+    edgekit.convert(model.file, out=tmp_path / "b", precision="float", shapes=model.shapes)
+    if model.file.suffix == ".onnx":  # .tflite files are compared with LiteRT below
+        assert model.real is not None
+        sample = {name: array[0] if name in model.whole else array for name, array in model.real(1, 5).items()}
+        files = (model.file, tmp_path / "b" / "model.float.onnx")
+        for wanted, got in zip(*(Predictor(file).run(sample) for file in files), strict=True):
+            assert np.allclose(wanted, got, rtol=1e-3, atol=1e-3)
+
+
 FLOAT_FILES = [m for m in MODELS if m.path.endswith(".tflite") and not m.refused]
 
 
