@@ -40,7 +40,10 @@ def served(first: int, count: int) -> dict[str, dict]:
         )
         for kind in KINDS
     }  # fmt: skip
-    return {kind: json.loads(process.communicate()[0]) for kind, process in running.items()}
+    answers = {kind: process.communicate()[0] for kind, process in running.items()}
+    ended = {kind: process.returncode for kind, process in running.items()}
+    assert not any(ended.values()), f"a server ended: {ended}"
+    return {kind: json.loads(answer) for kind, answer in answers.items()}
 
 
 def check(found: dict[str, dict]) -> None:
