@@ -198,6 +198,12 @@ def _order(node: ir.Node) -> Iterator[str]:
         yield f"its perm {list(perm.as_ints())} is no order of {len(x)} axes"
 
 
+def _bounds(node: ir.Node) -> Iterator[str]:
+    """One number each."""
+    for i in (1, 2):
+        yield from _wrong(node, i, (), (1,))
+
+
 def _cut(node: ir.Node) -> Iterator[str]:
     """Starts, ends, axes and steps: rows of one length."""
     known = [shape for i in range(1, 5) if (shape := _shape(node, i)) is not None]
@@ -209,9 +215,11 @@ def _cut(node: ir.Node) -> Iterator[str]:
 def _picked(node: ir.Node) -> Iterator[str]:
     x, numbers = _shape(node, 0), constant(node.inputs[1])
     axis = int(attribute(node, "axis", 0))
-    if x is None or numbers is None or not numbers.size or not -len(x) <= axis < len(x):
+    if x is not None and not -len(x) <= axis < len(x):
+        yield f"its axis {axis} is outside of {len(x)} axes"
+    elif x is None or numbers is None or not numbers.size:
         return
-    if not -x[axis] <= int(numbers.min()) <= int(numbers.max()) < x[axis]:
+    elif not -x[axis] <= int(numbers.min()) <= int(numbers.max()) < x[axis]:
         yield f"its indices {int(numbers.min())} to {int(numbers.max())} lie outside of {x[axis]} elements"
 
 
@@ -227,6 +235,7 @@ CHECKS: dict[str, Callable[[ir.Node], Iterator[str]]] = {
     "GroupNormalization": _statistics,
     "LayerNormalization": _layer_normalization,
     "PRelu": _slope,
+    "Clip": _bounds,
     "Slice": _cut,
     "Gather": _picked,
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _as_many),
