@@ -92,6 +92,10 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Net], str], str]] = {
     "slice": (lambda n: cut(n, np.array([[1]])), "shapes [[1, 1], [1]]: wanted rows of one length"),
     "gather": (lambda n: gathered(n, 4), "indices 0 to 4 lie outside of 4 elements"),
     "order": (lambda n: n.op("Transpose", n.input("x", 2, 3, 4), perm=[1, 0]), "perm [1, 0] is no order of 3 axes"),
+    "bounds": (
+        lambda n: n.op("Clip", n.input("x", 2), ones(n, 2), ones(n)),
+        "input 1 has shape [2], wanted [] or [1]",
+    ),
     "not finite": (
         lambda n: n.op("LeakyRelu", n.input("x", 2), alpha=float("nan")),
         "its alpha is not finite",
