@@ -51,7 +51,7 @@ def _attribute_problems(node: ir.Node) -> Iterator[str]:
         values = found.value if isinstance(found.value, (list, tuple)) else [found.value]
         if found.value is None:
             yield f"its {name} has no value"
-        if any(isinstance(v, bytes) for v in values):
+        if any(isinstance(v, bytes) or (isinstance(v, str) and not v.isprintable()) for v in values):
             yield f"its {name} is no text"
         if any(isinstance(v, float) and not math.isfinite(v) for v in values):
             yield f"its {name} is not finite"
