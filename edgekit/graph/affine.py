@@ -51,7 +51,7 @@ def _into_layers_behind(rewriter: Rewriter, node: ir.Node) -> None:
     if x is None or numbers is None or constant(x) is not None or not shape or sizes(x) != shape:
         return
     along = _along(numbers, len(shape) - 1, shape)
-    if along is None or value.is_graph_output() or not readers:
+    if along is None or value.is_graph_output() or not readers or shape[-1] < 0:
         return
     along = np.broadcast_to(along, shape[-1:]).astype(np.float64)
     if all(_takes_up(reader, position) for reader, position in readers):

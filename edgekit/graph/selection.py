@@ -105,7 +105,8 @@ def _transpose(node: ir.Node, inputs: Sequence[Indices]) -> Indices | None:
 
 
 def _concat(node: ir.Node, inputs: Sequence[Indices]) -> Indices | None:
-    return np.concatenate(inputs, int(attribute(node, "axis", 0)))
+    axis, rank = int(attribute(node, "axis", 0)), inputs[0].ndim
+    return np.concatenate(inputs, axis) if -rank <= axis < rank else None
 
 
 def _gather(node: ir.Node, inputs: Sequence[Indices]) -> Indices | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekit.errors import UnsupportedError, UnsupportedOpError
+from edgekit.errors import ModelError, UnsupportedError, UnsupportedOpError
 from edgekit.lowering.renaming import with_outputs
 from edgekit.lowering.stored import real_values
 from edgekit.lowering.tidy import tidy
@@ -92,7 +92,10 @@ class _Reading:
             raise UnsupportedError(f"outputs are variables that nothing computes: {', '.join(kept)}", hint=_STATE)
         outputs = tuple(self.tensor(i) for i in self.graph.outputs)
         names = [_free(self.graph.tensors[i].name, set(), f"output_{k}") for k, i in enumerate(self.graph.outputs)]
-        whole = Program(name, inputs, outputs, tuple(self.ops), tuple(self.states))
+        try:
+            whole = Program(name, inputs, outputs, tuple(self.ops), tuple(self.states))
+        except ValueError as e:  # an operator that reads a variable which another one makes, and the like
+            raise ModelError(f"the TFLite file contradicts itself: {e}", hint="convert the model again") from e
         return with_outputs(whole, _distinct(names, {t.name for t in inputs}))
 
     def _operator(self, operator: TfliteOperator) -> None:

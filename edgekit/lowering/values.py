@@ -214,6 +214,8 @@ def shape_of(value: ir.Value | None) -> Shape:
     found = None if value is None else sizes(value)
     if found is None:
         raise Refusal(f'the shape of "{value.name if value is not None else ""}" is not known')
+    if any(size < 0 for size in found):
+        raise Refusal(f"its window is larger than its input: a size would be {min(found)}")
     return tuple(found)
 
 
