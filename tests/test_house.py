@@ -20,7 +20,9 @@ LEVELS = (
     ("target", "model", "project", "starter"),
     ("artifacts", "program", "tflite"),
     ("graph", "ops"),
+    ("planner",),
     ("lowering", "interpreter", "emitters"),
+    ("building",),
     ("runtimes",),
     ("bundle", "device", "profiling", "agreement"),
     ("deployment", "doctor"),
@@ -34,6 +36,7 @@ RANK = {room: rank for rank, rooms in enumerate(LEVELS) for room in rooms}
 SIDEWAYS: set[tuple[str, str]] = set()
 # Who may open sockets or start processes, and why.
 PROCESS_STARTERS = {
+    "building": "compiles C",
     "device": "reaches boards",
     "doctor": "asks tools for their version",
     "graph": "reads untrusted files in a child process",

@@ -1,4 +1,4 @@
-"""Buffers and their lifetimes → where each lies in the arena: a plan as small as can be, and its independent verifier."""
+"""Buffers and their lifetimes → where each lies in the arena: a plan as small as can be, and its verifier."""
 
 from edgekit.planner.problem import IN_PLACE, Buffer, Overlap, Plan, Problem, Step
 from edgekit.planner.search import plan

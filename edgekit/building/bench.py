@@ -1,0 +1,112 @@
+"""Models as C → the files of the test bench that runs them on samples, and what goes into it and comes out as bytes.
+
+The format is that of runtime/c/ports/bench.c. Refused: an output file that does not hold what was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.emitters.c import CSources
+from edgekit.errors import InternalError
+from edgekit.program import Tensor
+from edgekit.program.tensor import Array
+from edgekit.resources import runtime_dir
+
+Arrays = Mapping[str, Array]
+_HEAD = struct.Struct("<IIQ")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one inference gave. status: 0, or why it failed (ek_status); the counts are 0 where nothing counts them."""
+
+    status: int
+    stack_bytes: int
+    instructions: int
+    outputs: Arrays
+
+
+def bench_files(models: Sequence[CSources], port: str) -> dict[str, str]:
+    """Text by path of the bench for `models`, whose names differ, on a port: a folder of runtime/c/ports."""
+    files = {f"model/{name}": text for model in models for name, text in model.files.items()}
+    files |= {f"kernels/{name}": text for model in models for name, text in model.kernel_files.items()}
+    ports = runtime_dir() / "c" / "ports"
+    files |= {f"port/{name}": (ports / name).read_text(encoding="utf-8") for name in ("bench.c", "port.h")}
+    files |= {
+        f"port/{path.name}": path.read_text(encoding="utf-8")
+        for path in sorted((ports / port).iterdir())
+        if path.is_file()
+    }
+    return files | {"model/models.c": _models(models)}
+
+
+def _models(models: Sequence[CSources]) -> str:
+    names = [f"{model.name}_model" for model in models]
+    lines = ['#include "port.h"', *(f"extern const ek_model {name};" for name in names)]
+    lines.append(f"const ek_model *const ek_models[] = {{{', '.join(f'&{name}' for name in names)}}};")
+    lines.append(f"const int32_t ek_model_count = {len(names)};")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class End:
+    """An input or output as the arena holds it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> End:
+        return cls(tensor.name, tensor.shape, tensor.numpy_dtype)
+
+
+def write_samples(cases: Iterable[tuple[Sequence[End], Sequence[Arrays]]]) -> bytes:
+    """The input file: for each model, of its inputs, the samples, arrays by input name."""
+    parts = []
+    for ends, samples in cases:
+        parts.append(struct.pack("<I", len(samples)))
+        parts += [_bytes(sample[end.name]) for sample in samples for end in ends]
+    return b"".join(parts)
+
+
+def read_samples(content: bytes, cases: Iterable[tuple[Sequence[End], int]]) -> list[list[Sample]]:
+    """The output file: for each model, of its outputs and number of samples, what came out. Raises InternalError."""
+    reader = _Reader(content)
+    found = [[_sample(reader, ends) for _ in range(count)] for ends, count in cases]
+    if reader.at != len(content):
+        raise InternalError(f"the test bench wrote {len(content)} bytes, wanted {reader.at}")
+    return found
+
+
+class _Reader:
+    def __init__(self, content: bytes) -> None:
+        self.content, self.at = content, 0
+
+    def take(self, count: int) -> bytes:
+        if self.at + count > len(self.content):
+            raise InternalError(f"the test bench stopped after {len(self.content)} bytes of answers")
+        self.at += count
+        return self.content[self.at - count : self.at]
+
+
+def _sample(reader: _Reader, ends: Sequence[End]) -> Sample:
+    status, stack_bytes, instructions = _HEAD.unpack(reader.take(_HEAD.size))
+    return Sample(status, stack_bytes, instructions, {end.name: _array(reader, end) for end in ends})
+
+
+def _array(reader: _Reader, end: End) -> Array:
+    content = reader.take(math.prod(end.shape) * end.dtype.itemsize)
+    return np.frombuffer(content, end.dtype.newbyteorder("<")).reshape(end.shape).astype(end.dtype)
+
+
+def _bytes(array: Array) -> bytes:
+    little = array.dtype.newbyteorder("<")
+    return np.ascontiguousarray(array).astype(little).tobytes()

@@ -1,0 +1,89 @@
+"""Source files and a compiler → a program, built once: the same text and the same compiler give the same file again.
+
+Refused: compilers that are not installed (UsageError with what to install), and sources that do not compile, which is
+a bug of edgekit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InternalError, UsageError
+from edgekit.resources import cache_dir
+
+LIMIT_S = 1200.0
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """command: the compiler and its flags, such as ("cc", "-O2"); links: flags behind the sources."""
+
+    name: str
+    command: tuple[str, ...]
+    links: tuple[str, ...] = ()
+    how_to_get: str = ""
+
+    @property
+    def installed(self) -> bool:
+        return shutil.which(self.command[0]) is not None
+
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble-promotion")
+
+
+def host_compiler(*flags: str) -> Compiler:
+    """The C compiler of this machine."""
+    return Compiler("cc", ("cc", "-O2", *STRICT, *flags), ("-lm",), "install a C compiler, such as the package gcc")
+
+
+def build(files: Mapping[str, str], compiler: Compiler, name: str = "program") -> Path:
+    """The program that the .c files of `files` (text by relative path) make; all of their folders are searched for
+    headers. Raises UsageError or InternalError."""
+    if not compiler.installed:
+        raise UsageError(f"{compiler.command[0]} is not installed", hint=compiler.how_to_get)
+    program = cache_dir() / "programs" / _key(files, compiler) / name
+    if program.is_file():
+        return program
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="edgekit-build-") as folder:
+        made = _compile(files, compiler, Path(folder), name)
+        part = program.with_name(f".{name}.{Path(folder).name}")
+        shutil.copy2(made, part)
+        part.replace(program)
+    return program
+
+
+def _key(files: Mapping[str, str], compiler: Compiler) -> str:
+    digest = hashlib.sha256()
+    for word in (*compiler.command, "", *compiler.links, "", _version(compiler)):
+        digest.update(word.encode() + b"\0")
+    for path, text in sorted(files.items()):
+        digest.update(f"{path}\0{len(text)}\0{text}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _version(compiler: Compiler) -> str:
+    """A new compiler builds again."""
+    path = shutil.which(compiler.command[0])
+    return "" if path is None else str(Path(path).resolve())
+
+
+def _compile(files: Mapping[str, str], compiler: Compiler, folder: Path, name: str) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    includes = sorted({f"-I{Path(path).parent}" for path in files if path.endswith(".h")})
+    sources = sorted(path for path in files if path.endswith((".c", ".S")))
+    command = [*compiler.command, *includes, *sources, "-o", name, *compiler.links]
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=LIMIT_S)
+    if done.returncode != 0:
+        text = done.stderr.decode(errors="replace")
+        error = next((line for line in text.splitlines() if "error" in line), text[-300:])
+        raise InternalError(f"{compiler.name} refused generated C: {error[:300]}", hint="this is a bug: report it")
+    return folder / name

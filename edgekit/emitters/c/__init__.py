@@ -1,0 +1,77 @@
+"""Program → C99: NAME.h, NAME.c, NAME_model.c and the kernels that they call, with a planned arena.
+
+`ROWS` says for every operator which kernels it calls. The C is deterministic and readable; no heap, no float unless
+the model has float. Refused: operators and types without a kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.emitters.c import weighted
+from edgekit.emitters.c.call import Lowered, Row
+from edgekit.emitters.c.kernel_sets import KERNEL_SETS, KernelSet
+from edgekit.emitters.c.memory import Memory, aliased, memory_of
+from edgekit.emitters.c.sources import CSources, kernel_sources
+from edgekit.emitters.c.writer import Writer
+from edgekit.errors import UnsupportedOpError
+from edgekit.ops.reading import Refusal
+from edgekit.planner import Plan, plan, verify
+from edgekit.program import Op, Program
+
+__all__ = ["KERNEL_SETS", "ROWS", "CModel", "CSources", "emit_c"]
+
+ROWS: dict[type[Op], Row] = {
+    **weighted.ROWS,
+}
+
+
+@dataclass(frozen=True)
+class CModel:
+    """A model as C, and where its buffers lie in the `arena_bytes` that the application gives it."""
+
+    sources: CSources
+    arena_bytes: int
+    memory: Memory
+    plan: Plan
+
+
+def emit_c(
+    program: Program, *, kernels: str = "reference", keep_input: bool = False, time_limit_s: float = 5.0
+) -> CModel:
+    """The sources of a model.
+
+    kernels       a name in KERNEL_SETS
+    keep_input    inputs still hold what the caller wrote after an inference
+    time_limit_s  of the search for a smaller arena
+
+    Raises UnsupportedOpError naming every operation that has no kernel.
+    """
+    kernel_set = KERNEL_SETS[kernels]
+    lowered = _lowered(program, kernel_set)
+    memory = memory_of(program, lowered, keep_input=keep_input)
+    found = plan(memory.problem, time_limit_s)
+    verify(memory.problem, found)
+    writer = Writer(program, memory, lowered, found, keep_input=keep_input)
+    calls = [call for made in lowered.values() for call in made.calls]
+    kernel_files = kernel_sources(
+        (call.kernel for call in calls), ("edgekit.h", *(call.header for call in calls)), kernel_set
+    )
+    return CModel(CSources(writer.names.lower, writer.texts(), kernel_files), writer.arena_bytes, memory, found)
+
+
+def _lowered(program: Program, kernel_set: KernelSet) -> dict[Op, Lowered]:
+    made, missing = {}, []
+    for op in program.ops:
+        if aliased(op):
+            continue
+        row = kernel_set.rows.get(type(op)) or ROWS.get(type(op))
+        try:
+            if row is None:
+                raise Refusal("there is no kernel for it")
+            made[op] = row(op)
+        except Refusal as e:
+            missing.append(f'"{op.name}" ({op.kind}): {e}')
+    if missing:
+        raise UnsupportedOpError(missing, hint="convert to onnx or tflite, or replace these layers (docs/c.md)")
+    return made
