@@ -27,12 +27,10 @@ RUNTIMES = ("litert", "litert-reference", "tflite-micro")
 
 @dataclass(frozen=True)
 class Agreement:
-    """answers  the interpreter's outputs in real values and the model's own layout: (samples, *shape) by name
-    largest_lsb by runtime, the largest difference from the interpreter in steps of the output (float: real values)
+    """largest_lsb by runtime, the largest difference from the interpreter in steps of the output (float: real values)
     absent      by runtime, why it was not asked
     """
 
-    answers: Mapping[str, Array]
     largest_lsb: Mapping[str, float]
     absent: Mapping[str, str]
 
@@ -51,9 +49,9 @@ def real_outputs(program: Program, outputs: Mapping[str, Array]) -> dict[str, Ar
 
 def compare(program: Program, content: bytes, samples: Iterable[Mapping[str, Array]]) -> Agreement:
     """Check an emitted file on some samples. Raises InternalError where it is not what the program says."""
-    given = [stored_inputs(program, s) for s, _ in zip(samples, range(_affordable(program)), strict=False)]
-    truth = _interpreted(program, given)
-    again = _interpreted(from_tflite(content, program.name), given)
+    given = affordable(program, samples)
+    truth = interpreted(program, given)
+    again = interpreted(from_tflite(content, program.name), given)
     for one, other in zip(truth, again, strict=True):
         if any(not np.array_equal(one[name], other[name]) for name in one):
             raise InternalError("the .tflite file answers otherwise when it is read back", hint="report this model")
@@ -64,8 +62,19 @@ def compare(program: Program, content: bytes, samples: Iterable[Mapping[str, Arr
             measured[name] = _largest(name, content, program, given, truth)
         except EdgekitError as e:
             absent[name] = e.message
-    real = [real_outputs(program, outputs) for outputs in truth]
-    return Agreement({k: np.stack([r[k] for r in real]) for k in (real[0] if real else {})}, measured, absent)
+    return Agreement(measured, absent)
+
+
+def answers(program: Program, samples: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
+    """Of some samples, the interpreter's real outputs in the model's own layout: (samples, *shape) by name."""
+    real = [real_outputs(program, outputs) for outputs in interpreted(program, affordable(program, samples))]
+    return {k: np.stack([r[k] for r in real]) for k in (real[0] if real else {})}
+
+
+def affordable(program: Program, samples: Iterable[Mapping[str, Array]]) -> list[dict[str, Array]]:
+    """The first samples, as many as the interpreter runs in short time, as arrays that the program takes."""
+    count = max(1, min(SAMPLES, WORK_LIMIT_MACS // max(program.macs, 1)))
+    return [stored_inputs(program, sample) for sample, _ in zip(samples, range(count), strict=False)]
 
 
 def predictor(program: Program, content: bytes, runtime: str = "litert") -> SamplePredictor:
@@ -91,7 +100,8 @@ def _app_type(tensor: Tensor) -> np.dtype[Any]:
     return np.dtype(np.float32) if tensor.quant is not None else tensor.numpy_dtype
 
 
-def _interpreted(program: Program, given: list[dict[str, Array]]) -> list[dict[str, Array]]:
+def interpreted(program: Program, given: list[dict[str, Array]]) -> list[dict[str, Array]]:
+    """What the interpreter gives for samples in order, from the initial states on."""
     running = Interpreter(program)
     return [running.run(arrays) for arrays in given]
 
@@ -107,7 +117,3 @@ def _largest(
             gap = np.abs(got[tensor.name].astype(np.float64) - wanted[tensor.name].astype(np.float64))
             largest = max(largest, float(gap.max(initial=0.0)))
     return largest
-
-
-def _affordable(program: Program) -> int:
-    return max(1, min(SAMPLES, WORK_LIMIT_MACS // max(program.macs, 1)))

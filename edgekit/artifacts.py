@@ -1,8 +1,9 @@
 """The build folder: what `convert` leaves behind and `profile`, `deploy` and `report` read (docs/design.md).
 
 It holds one model in one or several file formats, each with a description of its inputs and outputs: model.json of the
-file that runs unless another is asked for, FILE.json (model.tflite.json) of each further one. Every file is written
-whole or not at all; a folder that is not one, or is incomplete, is refused with what to run.
+file that runs unless another is asked for, FILE.json (model.tflite.json) of each further one. C sources lie in a folder
+c/ of their own, described by model.c.json. Every file is written whole or not at all; a folder that is not one, or is
+incomplete, is refused with what to run.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +29,8 @@ SCHEMA = 1
 INT8_FILE, FLOAT_FILE, TFLITE_FILE = "model.onnx", "model.float.onnx", "model.tflite"
 MODEL_FILES = (INT8_FILE, FLOAT_FILE, TFLITE_FILE)
 MODEL_JSON, GOLDEN_FILE, REPORT_FILE = "model.json", "golden.npz", "report.json"
+C_FILE, C_DIR, C_GOLDEN_FILE = "model.c", "c", "model.c.npz"  # C_FILE stands for the folder in the names of formats
+_SOURCE_NAME = re.compile(r"(edgekit/)?[A-Za-z0-9_]{1,100}\.[ch]|memory\.(txt|html)|LICENSE")
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Conversion:
     parity: Mapping[str, float | None]
     layers: tuple[Layer, ...]
     tflite: Mapping[str, Any] | None = None
+    c: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())
     seconds: float = 0.0
@@ -93,7 +99,7 @@ class Conversion:
         """File names relative to `out`; None for what was not asked for."""
         files = {"onnx": INT8_FILE, "float_onnx": FLOAT_FILE, "tflite": TFLITE_FILE}
         return {key: file if self.bytes.get(key) is not None else None for key, file in files.items()} | {
-            "c": None,
+            "c": None if self.c is None else C_DIR,
             "model": MODEL_JSON,
             "golden": GOLDEN_FILE,
         }
@@ -127,12 +133,18 @@ class FileValue:
 
 @dataclass(frozen=True)
 class Description:
-    """What a runtime must know of one model file; `opset` is None where the file is not ONNX."""
+    """What a runtime must know of one model file; `opset` is None where the file is not ONNX.
+
+    golden  the .npz of samples with their outputs: GOLDEN_FILE has those of the app, C_GOLDEN_FILE stored integers
+    files   names of a model that is several files: C sources
+    """
 
     precision: str
     inputs: tuple[FileValue, ...]
     outputs: tuple[FileValue, ...]
     opset: int | None = None
+    golden: str = GOLDEN_FILE
+    files: tuple[str, ...] = ()
 
     @classmethod
     def of_onnx(cls, conversion: Conversion, golden: Golden) -> Description:
@@ -146,17 +158,18 @@ class Description:
 
     def document(self, name: str, file: str, content: bytes) -> dict[str, Any]:
         """model.json: what a runtime on the board needs to know of the file it runs."""
-        return {
+        document = {
             "schema": SCHEMA,
             "name": name,
             "file": file,
             "precision": self.precision,
             "inputs": [_value(v) for v in self.inputs],
             "outputs": [_value(v) | {"tolerance": v.tolerance} for v in self.outputs],
-            "golden": GOLDEN_FILE,
+            "golden": self.golden,
             "sha256": hashlib.sha256(content).hexdigest(),
             "opset": self.opset,
         }
+        return document | ({"files": list(self.files)} if self.files else {})
 
 
 def _value(value: FileValue) -> dict[str, Any]:
@@ -176,28 +189,93 @@ def description_file(file: str, default: str) -> str:
     return MODEL_JSON if file == default else f"{file}.json"
 
 
+@dataclass(frozen=True)
+class CFiles:
+    """A model as C sources: text by path below c/, and .npz samples of stored integers with their outputs."""
+
+    sources: Mapping[str, str]
+    golden: Golden
+
+
 def write_build(
-    conversion: Conversion, files: Mapping[str, bytes | None], descriptions: Mapping[str, Description], golden: Golden
+    conversion: Conversion,
+    files: Mapping[str, bytes | None],
+    descriptions: Mapping[str, Description],
+    golden: Golden,
+    c_files: CFiles | None = None,
 ) -> None:
     """Write the build folder: all files into a temporary folder first, then each to its name, report.json last.
 
     files         model files by name (INT8_FILE, FLOAT_FILE, TFLITE_FILE)
-    descriptions  of those that a board can run, by the same names; the first is what runs unless a runtime needs
-                  another: model.json
+    descriptions  of those that a board can run, by the same names and C_FILE; the first is what runs unless a runtime
+                  needs another: model.json
 
     What an earlier conversion left in `out` under these names and this one does not make is removed.
     """
     default = next(iter(descriptions))
-    wanted: dict[str, bytes | None] = {
-        GOLDEN_FILE: _npz(golden),
-        REPORT_FILE: _json({"schema": SCHEMA, "command": "convert"} | conversion.document()),
-    }
+    wanted: dict[str, bytes | None] = {name: content for name, content in files.items() if content is not None}
+    wanted[GOLDEN_FILE] = _npz(golden)
+    if c_files is not None:
+        wanted |= {f"{C_DIR}/{name}": text.encode() for name, text in c_files.sources.items()}
+        wanted[C_GOLDEN_FILE] = _npz(c_files.golden)
     for file, description in descriptions.items():
-        content = files[file]
-        assert content is not None, f"{file} is described but was not made"
+        content = _content(file, files, c_files)
         wanted[description_file(file, default)] = _json(description.document(conversion.name, file, content))
-    possible = (*MODEL_FILES, GOLDEN_FILE, MODEL_JSON, *(f"{file}.json" for file in MODEL_FILES), REPORT_FILE)
-    _write_whole(conversion.out, {name: wanted.get(name, files.get(name)) for name in possible})
+    wanted[REPORT_FILE] = _json({"schema": SCHEMA, "command": "convert"} | conversion.document())
+    possible = (
+        *MODEL_FILES,
+        GOLDEN_FILE,
+        MODEL_JSON,
+        *(f"{file}.json" for file in (*MODEL_FILES, C_FILE)),
+        C_GOLDEN_FILE,
+    )
+    earlier = [name for name in (*possible, *_earlier_sources(conversion.out)) if name not in wanted]
+    _write_whole(conversion.out, dict.fromkeys(earlier) | wanted)
+
+
+def _content(file: str, files: Mapping[str, bytes | None], c_files: CFiles | None) -> bytes:
+    """What a description's hash is of; the C sources one after the other."""
+    if file == C_FILE and c_files is not None:
+        return b"".join(f"{name}\0{text}\0".encode() for name, text in sorted(c_files.sources.items()))
+    content = files[file]
+    assert content is not None, f"{file} is described but was not made"
+    return content
+
+
+def _earlier_sources(build: Path) -> list[str]:
+    """The files of c/ that an earlier conversion wrote."""
+    try:
+        return [f"{C_DIR}/{name}" for name in source_names(build)]
+    except ModelError:
+        return []
+
+
+def source_names(build: Path) -> list[str]:
+    """Paths below c/ of the C sources of a build folder. Raises ModelError where it has none."""
+    names = description_of(build, ".c")[1].get("files")
+    if not isinstance(names, list) or not all(isinstance(n, str) and _SOURCE_NAME.fullmatch(n) for n in names):
+        raise ModelError(f"{build}: the list of C sources is damaged", hint="run edgekit convert again")
+    return names
+
+
+def read_sources(build: Path) -> dict[str, str]:
+    """Text by path below c/ of the C sources of a build folder. Raises ModelError."""
+    try:
+        return {name: (build / C_DIR / name).read_text(encoding="utf-8") for name in source_names(build)}
+    except (OSError, UnicodeDecodeError) as e:
+        raise ModelError(f"{build / C_DIR} cannot be read: {e}", hint="run edgekit convert again") from e
+
+
+def read_golden(build: Path, file: str = C_GOLDEN_FILE) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(inputs, outputs) of the golden samples of a build folder: arrays by name, first axis = samples."""
+    try:
+        with np.load(build / file, allow_pickle=False) as archive:
+            arrays = {str(name): archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
+        raise ModelError(f"{build / file} cannot be read: {e}", hint="run edgekit convert again") from e
+    kinds = ("input.", "output.")
+    inputs, outputs = ({k.removeprefix(p): v for k, v in arrays.items() if k.startswith(p)} for p in kinds)
+    return inputs, outputs
 
 
 def _write_whole(out: Path, files: Mapping[str, bytes | None]) -> None:
@@ -210,11 +288,13 @@ def _write_whole(out: Path, files: Mapping[str, bytes | None]) -> None:
     try:
         for name, content in files.items():
             if content is not None:
+                (stage / name).parent.mkdir(parents=True, exist_ok=True)
                 (stage / name).write_bytes(content)
         for name, content in files.items():
             if content is None:
                 (out / name).unlink(missing_ok=True)  # of an earlier conversion to other formats
             else:
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
                 (stage / name).replace(out / name)
     except OSError as e:
         raise UsageError(f"cannot write to {out}: {e.strerror}", hint="free some space, or name another --out") from e
@@ -247,7 +327,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 def descriptions(build: Path) -> dict[str, dict[str, Any]]:
     """The descriptions of a build folder by the names of their files, model.json first. Raises ModelError."""
     found = {MODEL_JSON: read_model_json(build)}
-    further = [build / f"{file}.json" for file in MODEL_FILES]
+    further = [build / f"{file}.json" for file in (*MODEL_FILES, C_FILE)]
     return found | {path.name: _read_description(path) for path in further if path.is_file()}
 
 
@@ -274,8 +354,8 @@ def model_file(build: Path, file_type: str | None = None) -> Path:
     Raises ModelError.
     """
     document = read_model_json(build) if file_type is None else description_of(build, file_type)[1]
-    path = build / Path(document["file"]).name
-    if not path.is_file():
+    path = build / (C_DIR if document["file"] == C_FILE else Path(document["file"]).name)
+    if not path.exists():
         raise ModelError(f"{path} is missing", hint="run edgekit convert again")
     return path
 
@@ -284,7 +364,9 @@ def read_report(build: Path) -> dict[str, Any] | None:
     """report.json of a complete build folder; None where there is none, or it cannot be read."""
     try:
         for document in descriptions(build).values():
-            if not (build / Path(document["file"]).name).is_file():
+            if document["file"] != C_FILE and not (build / Path(document["file"]).name).is_file():
+                return None
+            if document["file"] == C_FILE and not all((build / C_DIR / n).is_file() for n in source_names(build)):
                 return None
         report = json.loads((build / REPORT_FILE).read_text(encoding="utf-8"))
     except (ModelError, OSError, ValueError):

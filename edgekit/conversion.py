@@ -1,13 +1,13 @@
 """A source → its build folder: every stage of `convert`, as a straight line of calls whose types change.
 
-spec → float graph → samples → QDQ graph → program → .tflite → judged → files
+spec → float graph → samples → QDQ graph → program → .tflite, C → judged → files
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,13 @@ from edgekit.errors import UsageError
 from edgekit.files import write_whole
 from edgekit.model import ModelSpec, file_sha256, from_module, load_source
 from edgekit.project import FORMATS, OBSERVERS, PRECISIONS, ConvertOptions
+from edgekit.target import Target, load_target
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
     from edgekit.agreement import Agreement
+    from edgekit.c_build import CBuild
     from edgekit.graph.calibration import CalibrationData
     from edgekit.program import Program, Tensor
 
@@ -50,11 +52,13 @@ def convert(
     formats: Sequence[str] = ("onnx",),
     observer: str = "minmax",
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    target: str | None = None,
+    keep_input: bool = False,
     keep: str | Path | None = None,
     allow_pickle: bool = False,
     progress: Progress = silent,
 ) -> Conversion:
-    """Turn a trained model into a build folder: int8 QDQ ONNX, TFLite, the float graph, golden data and a report.
+    """Turn a trained model into a build folder: int8 QDQ ONNX, TFLite, C, the float graph, golden data and a report.
 
     source          torch.nn.Module (with example_inputs), or a path: model file (.py), float or QDQ .onnx, float or
                     int8 .tflite
@@ -63,9 +67,11 @@ def convert(
                     or "random" (then the accuracy is unknown)
     evaluate        called with `predict`, a function from arrays (first axis = samples) to outputs; returns one figure,
                     higher is better
-    formats         what to write: "onnx", "tflite"
+    formats         what to write: "onnx", "tflite", "c"
     observer        how ranges are taken from calibration: minmax, percentile, entropy or mse
     shapes          input name → fixed shape, for models with dynamic dimensions
+    target          the board that C is made for: its memory is checked; None: any
+    keep_input      C: an inference leaves its inputs as they are, for a larger arena
     keep            folder for the intermediate graphs of each stage
 
     Raises ModelError, UnsupportedError or UsageError; `out` is then untouched.
@@ -74,26 +80,39 @@ def convert(
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("observer", observer, OBSERVERS)
     formats = _formats(formats)
+    board = None if target is None else load_target(target)
     spec = _spec(source, example_inputs, name, calibration, evaluate, allow_pickle)
     progress(f"reading {spec.name}")
     build = _float_stage(spec, shapes or {}, progress)
     if precision == "int8" and not build.came_quantized:
         build = _take_apart(build)
-    if "tflite" in formats:
-        _check_lowers(build)
+    _check_lowers(build, formats)
     build = _calibrate(build, precision)
     if precision == "int8":
         build = _quantize_stage(build, observer, progress)
+    if {"tflite", "c"} & set(formats):
+        build = _lower_stage(build, precision, progress)
     if "tflite" in formats:
-        build = _tflite_stage(build, precision, progress)
+        build = _tflite_stage(build, progress)
+    if "c" in formats:
+        build = _c_stage(build, board, keep_input, progress)
     conversion, golden = _judge(build, Path(out), precision, formats, observer, progress)
-    options = ConvertOptions(precision, formats, observer, _named(calibration), dict(shapes or {}))
+    options = ConvertOptions(
+        precision,
+        formats,
+        observer,
+        _named(calibration),
+        dict(shapes or {}),
+        None if board is None else board.id,
+        keep_input,
+    )
     conversion = replace(conversion, options=asdict(options), seconds=time.monotonic() - started)
     if keep is not None:
         _keep(build, Path(keep))
     files = {artifacts.INT8_FILE: build.int8 if "onnx" in formats else None}
     files |= {artifacts.FLOAT_FILE: build.float32, artifacts.TFLITE_FILE: build.tflite}
-    artifacts.write_build(conversion, files, _descriptions(build, conversion, golden), golden)
+    c_files = None if build.c is None else build.c.files
+    artifacts.write_build(conversion, files, _descriptions(build, conversion, golden), golden, c_files)
     return conversion
 
 
@@ -114,6 +133,8 @@ class _Build:
     program: Program | None = None
     tflite: bytes | None = None
     agreement: Agreement | None = None
+    answers: Mapping[str, np.ndarray] = field(default_factory=dict)  # of the program, for the first samples
+    c: CBuild | None = None
     layers: tuple[Layer, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -211,35 +232,63 @@ def _take_apart(build: _Build) -> _Build:
     return replace(build, taken_apart=for_int8(build.graph))
 
 
-def _check_lowers(build: _Build) -> None:
-    """Raises UnsupportedOpError naming every operator that TFLite cannot take over: before anything is calibrated."""
-    from edgekit.emitters import emit_tflite
+def _check_lowers(build: _Build, formats: Sequence[str]) -> None:
+    """Raises UnsupportedOpError naming every operator that TFLite or C has not: before anything is calibrated."""
+    from edgekit.emitters import c, emit_tflite
     from edgekit.graph.quant_params import Range
     from edgekit.graph.quantization import quantize
     from edgekit.lowering import from_onnx
 
+    if not {"tflite", "c"} & set(formats):
+        return
     graph = build.graph
     if build.taken_apart is not None:
         graph = build.taken_apart
         values = [*graph.graph.inputs, *(v for node in graph.graph for v in node.outputs)]
         graph = quantize(graph, {v.name or "": Range(0.0, 1.0) for v in values}).model
-    emit_tflite(from_onnx(graph, build.spec.name))
+    program = from_onnx(graph, build.spec.name)
+    if "tflite" in formats:
+        emit_tflite(program)
+    if "c" in formats:
+        c.check(program)
 
 
-def _tflite_stage(build: _Build, precision: str, progress: Progress) -> _Build:
-    """QDQ graph → Program → .tflite, checked against the interpreter."""
-    from edgekit.agreement import compare
-    from edgekit.emitters import emit_tflite
+def _lower_stage(build: _Build, precision: str, progress: Progress) -> _Build:
+    """QDQ graph → Program, and what it answers."""
+    from edgekit.agreement import answers
     from edgekit.lowering import from_onnx
 
     assert build.data is not None
-    progress("lowering to TFLite")
+    progress("lowering to integers")
     graph = build.quantized if precision == "int8" else build.graph
     assert graph is not None
     program = from_onnx(graph, build.spec.name)
-    content = emit_tflite(program)
-    samples = (build.data.sample(i) for i in range(build.data.samples))
-    return replace(build, program=program, tflite=content, agreement=compare(program, content, samples))
+    return replace(build, program=program, answers=answers(program, _samples(build.data)))
+
+
+def _samples(data: CalibrationData) -> Iterator[Mapping[str, np.ndarray]]:
+    return (data.sample(i) for i in range(data.samples))
+
+
+def _tflite_stage(build: _Build, progress: Progress) -> _Build:
+    """Program → .tflite, checked against the interpreter."""
+    from edgekit.agreement import compare
+    from edgekit.emitters import emit_tflite
+
+    assert build.data is not None and build.program is not None
+    progress("writing TFLite")
+    content = emit_tflite(build.program)
+    return replace(build, tflite=content, agreement=compare(build.program, content, _samples(build.data)))
+
+
+def _c_stage(build: _Build, board: Target | None, keep_input: bool, progress: Progress) -> _Build:
+    """Program → C, checked against the interpreter where there is a compiler."""
+    from edgekit.c_build import build_c
+
+    assert build.data is not None and build.program is not None
+    progress("writing C and planning its memory")
+    made = build_c(build.program, _samples(build.data), board, keep_input=keep_input)
+    return replace(build, c=made, warnings=build.warnings + made.warnings)
 
 
 def _descriptions(build: _Build, conversion: Conversion, golden: Golden) -> dict[str, artifacts.Description]:
@@ -248,19 +297,24 @@ def _descriptions(build: _Build, conversion: Conversion, golden: Golden) -> dict
     if "onnx" in conversion.formats:
         file = artifacts.INT8_FILE if conversion.precision == "int8" else artifacts.FLOAT_FILE
         found[file] = artifacts.Description.of_onnx(conversion, golden)
-    if build.program is not None and build.agreement is not None:
-        tolerance = _tflite_tolerance(golden, build.agreement)
+    if build.program is not None:
+        tolerance = _integer_tolerance(golden, build.answers)
         inputs = tuple(_file_value(build.program, t) for t in build.program.inputs)
         outputs = tuple(_file_value(build.program, t, tolerance[t.name]) for t in build.program.outputs)
-        found[artifacts.TFLITE_FILE] = artifacts.Description(conversion.precision, inputs, outputs)
+        described = artifacts.Description(conversion.precision, inputs, outputs)
+        if build.tflite is not None:
+            found[artifacts.TFLITE_FILE] = described
+        if build.c is not None:
+            files = tuple(sorted(build.c.files.sources))
+            found[artifacts.C_FILE] = replace(described, golden=artifacts.C_GOLDEN_FILE, files=files)
     return found
 
 
-def _tflite_tolerance(golden: Golden, agreement: Agreement) -> dict[str, float]:
-    """The golden outputs are ONNX Runtime's; TFLite rounds in another way, by as much as was seen here."""
+def _integer_tolerance(golden: Golden, answered: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The golden outputs are ONNX Runtime's; a program rounds in another way, by as much as was seen here."""
     apart = {
         name: float(np.abs(answers - golden.outputs[name][: len(answers)]).max(initial=0.0))
-        for name, answers in agreement.answers.items()
+        for name, answers in answered.items()
     }
     return {name: golden.tolerance[name] + apart.get(name, 0.0) for name in golden.tolerance}
 
@@ -348,6 +402,7 @@ def _judge(
         accuracy=_accuracy(build, precision),
         parity={"optimised_max_lsb": spread},
         tflite=_tflite_facts(build.agreement),
+        c=None if build.c is None else build.c.document(),
         layers=layers,
         warnings=build.warnings + _parity_warnings(spread) + _layer_warnings(layers),
     )
@@ -466,7 +521,9 @@ def _keep(build: _Build, folder: Path) -> None:
     except OSError as e:
         raise UsageError(f"--keep {folder}: {e.strerror}", hint="name a folder that can be made") from e
     program = None if build.program is None else build.program.text()
-    for name, content in {"float.onnx": build.float32, "qdq.onnx": build.int8, "program.txt": program}.items():
+    memory = None if build.c is None else build.c.files.sources["memory.txt"]
+    stages = {"float.onnx": build.float32, "qdq.onnx": build.int8, "program.txt": program, "memory.txt": memory}
+    for name, content in stages.items():
         if content is not None:
             write_whole(folder / name, content)
 

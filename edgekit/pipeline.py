@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from edgekit.device import Device
     from edgekit.profiling.fit import Profile
     from edgekit.program import Program
+    from edgekit.runtimes.running import Run
 
-__all__ = ["advice", "benchmark", "conversion_options", "convert", "deploy", "profile", "program", "status"]
+__all__ = ["advice", "benchmark", "conversion_options", "convert", "deploy", "profile", "program", "run", "status"]
 
 
 def conversion_options(source: Path | None, out: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +103,34 @@ def program(model: str | Path) -> Program:
     graph = load.static_shapes(load.parse(load.load_onnx(path)), {})
     graph = check_quantized(graph) if load.is_quantized(graph) else simplify(graph)
     return lowering.from_onnx(graph, path.stem)
+
+
+def run(
+    model: Path,
+    inputs: Path,
+    outputs: Path,
+    *,
+    runtime: str | None = None,
+    target: str | None = None,
+    limit_s: float = 600.0,
+    progress: Progress = silent,
+) -> Run:
+    """Run a model file or build folder on the samples of `inputs` (.npz) and write `outputs`.
+
+    runtime  a name in edgekit.runtimes.RUNTIMES, or "c" for the C sources of a build folder, built and run here
+    target   with "c": the emulated microcontroller to run them on
+
+    Raises UsageError, ModelError or UnsupportedError; `outputs` is then untouched.
+    """
+    from edgekit.runtimes import running
+
+    if runtime == "c":
+        from edgekit.c_run import run_c
+
+        return run_c(model, inputs, outputs, target, limit_s, progress)
+    if target is not None:
+        raise UsageError(f"--target {target} goes with --runtime c", hint="or leave it out to run here")
+    return running.run(model, inputs, outputs, runtime=runtime, limit_s=limit_s)
 
 
 def advice(failed: Profile) -> str:
@@ -395,6 +424,8 @@ def _recorded_options(report: dict[str, Any] | None) -> ConvertOptions:
         recorded.get("observer", "minmax"),
         recorded.get("calibration"),
         shapes,
+        recorded.get("target"),
+        bool(recorded.get("keep_input", False)),
     )
 
 

@@ -8,10 +8,12 @@ runtime = "onnxruntime"    # what executes the model on the board
 
 [convert]                  # optional: how the source is converted; what the options of `edgekit convert` say
 precision = "int8"         # or "float"
-formats = ["onnx"]         # what is written: "onnx", "tflite"
+formats = ["onnx"]         # what is written: "onnx", "tflite", "c"
 observer = "minmax"
 calibration = "data.npz"   # or "random"; a model file gives its own
 shape = ["x=1,3,96,96"]    # for dynamic dimensions
+target = "stm32f411"       # C: the board that it is made for; default: any
+keep_input = false         # C: true leaves the inputs as they were after an inference, and may need more memory
 
 [device.demo]
 target = "rpi4"            # the kind of board
@@ -31,7 +33,7 @@ from edgekit.errors import UsageError, did_you_mean
 FILE_NAME = "edgekit.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PRECISIONS = ("int8", "float")
-FORMATS = ("onnx", "tflite")
+FORMATS = ("onnx", "tflite", "c")
 OBSERVERS = ("minmax", "percentile", "entropy", "mse")
 RUNTIMES = ("onnxruntime", "litert", "tflite-runtime")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}")
@@ -53,6 +55,8 @@ class ConvertOptions:
 
     calibration  "random", the absolute path of an .npz, or None: the model file gives it
     shapes       input name → fixed shape
+    target       the board that C is made for, which chooses its kernels; None: any
+    keep_input   C: an inference leaves its inputs as they are
     """
 
     precision: str = "int8"
@@ -60,6 +64,8 @@ class ConvertOptions:
     observer: str = "minmax"
     calibration: str | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    target: str | None = None
+    keep_input: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,11 +127,14 @@ def _convert(table: strict_toml.Table, folder: Path) -> ConvertOptions:
     observer = table.text("observer", allowed=OBSERVERS)
     calibration = table.text("calibration")
     written = table.texts("shape") or ()
+    target, keep_input = table.text("target"), table.boolean("keep_input")
     table.finish()
     if calibration and calibration != "random":
         calibration = str((folder / calibration).resolve())
     formats = tuple(name for name in FORMATS if name in formats) if formats else ("onnx",)
-    return ConvertOptions(precision or "int8", formats, observer or "minmax", calibration, read_shapes(written))
+    return ConvertOptions(
+        precision or "int8", formats, observer or "minmax", calibration, read_shapes(written), target, bool(keep_input)
+    )
 
 
 def read_formats(text: str) -> tuple[str, ...]:

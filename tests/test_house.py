@@ -27,6 +27,7 @@ LEVELS = (
     ("bundle", "device", "profiling", "agreement"),
     ("deployment", "doctor"),
     ("report",),
+    ("c_build", "c_run"),
     ("conversion",),
     ("pipeline",),
     ("cli",),

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 import struct
+import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgekit.building.compiler import build, host_compiler
 from edgekit.emitters.c import CSources
-from edgekit.errors import InternalError
+from edgekit.errors import InternalError, ModelError
 from edgekit.program import Tensor
 from edgekit.program.tensor import Array
 from edgekit.resources import runtime_dir
@@ -84,6 +88,26 @@ def read_samples(content: bytes, cases: Iterable[tuple[Sequence[End], int]]) -> 
     if reader.at != len(content):
         raise InternalError(f"the test bench wrote {len(content)} bytes, wanted {reader.at}")
     return found
+
+
+def run_here(
+    sources: CSources, inputs: Sequence[End], outputs: Sequence[End], samples: Sequence[Arrays], limit_s: float = 600.0
+) -> list[Sample]:
+    """Build a model for this machine and run it on samples in order.
+
+    Raises UsageError where there is no compiler, ModelError where it takes longer than `limit_s` or dies.
+    """
+    program = build(bench_files([sources], "host"), host_compiler())
+    with tempfile.TemporaryDirectory(prefix="edgekit-run-") as folder:
+        given, made = Path(folder) / "inputs", Path(folder) / "outputs"
+        given.write_bytes(write_samples([(inputs, samples)]))
+        try:
+            done = subprocess.run([program, given, made], capture_output=True, cwd=folder, timeout=limit_s)
+        except subprocess.TimeoutExpired as e:
+            raise ModelError(f"it did not finish in {limit_s:g} s", hint="give fewer samples, or more time") from e
+        if done.returncode != 0:
+            raise ModelError(f"the C program ended with {done.returncode}", hint="fewer samples need less memory")
+        return read_samples(made.read_bytes(), [(outputs, len(samples))])[0]
 
 
 class _Reader:

@@ -15,7 +15,9 @@ from edgekit.cli.output import emit, json_option, stages
 @click.option("--out", type=click.Path(path_type=Path), help="Build folder; default: edgekit.toml's, else build.")
 @click.option("--calibration", metavar="FILE.npz|random", help="Arrays by input name, or 'random'.")
 @click.option("--precision", type=click.Choice(["int8", "float"]), help="Default: int8.")
-@click.option("--formats", metavar="onnx,tflite", help="What to write; default: onnx.")
+@click.option("--formats", metavar="onnx,tflite,c", help="What to write; default: onnx.")
+@click.option("--target", metavar="NAME", help="C: the board that it is made for; default: any.")
+@click.option("--keep-input", is_flag=True, default=None, help="C: an inference leaves its inputs as they were.")
 @click.option(
     "--observer",
     type=click.Choice(["minmax", "percentile", "entropy", "mse"]),
@@ -29,7 +31,7 @@ from edgekit.cli.output import emit, json_option, stages
 def convert(
     source: Path | None, out: Path | None, formats: str | None, shapes: tuple[str, ...], **options: Any
 ) -> None:
-    """Turn SOURCE into int8 ONNX and TFLite, the float graph, golden data and a report.
+    """Turn SOURCE into int8 ONNX, TFLite and C, the float graph, golden data and a report.
 
     SOURCE is a model file (.py with model() and example_inputs(), optionally calibration_data() and
     evaluate(predict)), a float .onnx or .tflite with --calibration, or one that is quantized already (QDQ .onnx, int8

@@ -24,21 +24,25 @@ if TYPE_CHECKING:
 @click.option(
     "--runtime",
     metavar="NAME",
-    help="litert, litert-reference, tflite-micro, interpreter or onnxruntime; default: by the file.",
+    help="litert, litert-reference, tflite-micro, interpreter, onnxruntime or c; default: by the file.",
+)
+@click.option(
+    "--target", metavar="NAME", help="With --runtime c: on this emulated microcontroller, such as mps2-an386."
 )
 @click.option("--limit", type=SECONDS, default=600.0, show_default=True, metavar="S", help="Give up after S seconds.")
 @json_option
-def run(model: Path, inputs: Path, outputs: Path, runtime: str | None, limit: float) -> None:
+def run(model: Path, inputs: Path, outputs: Path, runtime: str | None, target: str | None, limit: float) -> None:
     """Run MODEL (a .tflite, an .onnx or a build folder) here, once per sample of the first axis.
 
     Inputs are in the file's own types, such as int8; a model with one input takes any name. Samples run in order, and
     a model that remembers goes on from one to the next.
     """
-    from edgekit.runtimes import running
+    from edgekit import pipeline
 
     with stages() as progress:
         progress(f"running {model}")
-        document = running.run(model, inputs, outputs, runtime=runtime, limit_s=limit).document()
+        done = pipeline.run(model, inputs, outputs, runtime=runtime, target=target, limit_s=limit, progress=progress)
+        document = done.document()
     emit(document, lambda console: _table(document, console))
 
 

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import json
 import sys
-import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgekit.errors import EdgekitError, ModelError
 from edgekit.finite import finite
 from edgekit.graph.calibration import load_npz
 from edgekit.runtimes import open_runtime
+from edgekit.runtimes.outcome import told, write_npz
 from edgekit.runtimes.samples import joined, samples
-from edgekit.runtimes.session import Array, Value
 
 
 def main() -> None:
@@ -42,30 +37,7 @@ def execute(runtime: str, model: Path, inputs: Path, outputs: Path) -> dict[str,
     rows = samples(load_npz(inputs), session.inputs)
     answers = joined(session.run(row) for row in rows)
     write_npz(outputs, answers)
-    return {
-        "version": session.name,
-        "samples": len(rows),
-        "inputs": [_document(v) for v in session.inputs],
-        "outputs": [_document(v) | _extremes(answers[v.name]) for v in session.outputs],
-    }
-
-
-def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
-    """As numpy.savez, which cannot hold an array of the name "file"."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-
-
-def _document(value: Value) -> dict[str, Any]:
-    return asdict(value) | {"shape": list(value.shape)}
-
-
-def _extremes(array: Array) -> dict[str, Any]:
-    """Of an output: the shape that it had, smallest and largest number."""
-    low, high = (array.min().item(), array.max().item()) if array.size else (None, None)
-    return {"shape": list(array.shape[1:]), "min": low, "max": high}
+    return told(session.name, len(rows), session.inputs, session.outputs, answers)
 
 
 if __name__ == "__main__":

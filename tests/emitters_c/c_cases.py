@@ -13,8 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.building import End, Sample, bench_files, build, read_samples, write_samples
-from edgekit.building.compiler import Compiler, host_compiler
+from edgekit.building import (
+    STRICT,
+    Compiler,
+    End,
+    Sample,
+    bench_files,
+    build,
+    host_compiler,
+    read_samples,
+    write_samples,
+)
 from edgekit.emitters.c import CModel, emit_c
 from edgekit.interpreter import Interpreter
 from edgekit.program import Program
@@ -38,8 +47,8 @@ def _plainly(program: Path, inputs: Path, outputs: Path) -> list[str]:
 
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fwrapv", "-g", "-O1")
 MACHINES = {
-    "host": Machine(host_compiler(), "host", _plainly),
-    "sanitized": Machine(host_compiler(*SANITIZED), "host", _plainly),
+    "host": Machine(host_compiler(*STRICT), "host", _plainly),
+    "sanitized": Machine(host_compiler(*STRICT, *SANITIZED), "host", _plainly),
 }
 
 

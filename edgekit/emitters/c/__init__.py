@@ -19,7 +19,7 @@ from edgekit.ops.reading import Refusal
 from edgekit.planner import Plan, plan, verify
 from edgekit.program import Op, Program
 
-__all__ = ["KERNEL_SETS", "ROWS", "CModel", "CSources", "emit_c"]
+__all__ = ["KERNEL_SETS", "ROWS", "CModel", "CSources", "check", "emit_c"]
 
 ROWS: dict[type[Op], Row] = {
     **weighted.ROWS,
@@ -28,10 +28,14 @@ ROWS: dict[type[Op], Row] = {
 
 @dataclass(frozen=True)
 class CModel:
-    """A model as C, and where its buffers lie in the `arena_bytes` that the application gives it."""
+    """A model as C, and where its buffers lie in the `arena_bytes` that the application gives it.
+
+    constant_bytes  weights and tables: what its flash holds besides code
+    """
 
     sources: CSources
     arena_bytes: int
+    constant_bytes: int
     memory: Memory
     plan: Plan
 
@@ -57,7 +61,13 @@ def emit_c(
     kernel_files = kernel_sources(
         (call.kernel for call in calls), ("edgekit.h", *(call.header for call in calls)), kernel_set
     )
-    return CModel(CSources(writer.names.lower, writer.texts(), kernel_files), writer.arena_bytes, memory, found)
+    made = CSources(writer.names.lower, writer.texts(), kernel_files)
+    return CModel(made, writer.arena_bytes, writer.constant_bytes, memory, found)
+
+
+def check(program: Program, kernels: str = "reference") -> None:
+    """Raises UnsupportedOpError naming every operation that has no kernel."""
+    _lowered(program, KERNEL_SETS[kernels])
 
 
 def _lowered(program: Program, kernel_set: KernelSet) -> dict[Op, Lowered]:

@@ -32,6 +32,12 @@ class KernelSet:
 
 
 KERNEL_SETS = {"reference": KernelSet("reference", ("reference",))}
+OF_CORE: dict[str, str] = {}  # core of a target → its set; all others get the reference one
+
+
+def kernels_for(core: str) -> str:
+    """The name of the fastest set for a core."""
+    return OF_CORE.get(core, "reference")
 
 
 def kernels_dir() -> Path:

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edgekit.emitters.c.kernel_sets import KernelSet, include_dir
+from edgekit.errors import ModelError
 
+KERNELS_FOLDER = "edgekit"
 _INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.MULTILINE)
 
 
@@ -26,6 +28,22 @@ class CSources:
     name: str
     files: Mapping[str, str]
     kernel_files: Mapping[str, str]
+
+    def texts(self) -> dict[str, str]:
+        """Text by path in one folder: the kernels lie in edgekit/."""
+        return dict(self.files) | {f"{KERNELS_FOLDER}/{name}": text for name, text in self.kernel_files.items()}
+
+    @classmethod
+    def of_texts(cls, texts: Mapping[str, str]) -> CSources:
+        """What `texts` gave, other files beside it left out. Raises ModelError where it is no model."""
+        code = {path: text for path, text in texts.items() if path.endswith((".c", ".h"))}
+        names = [path.removesuffix("_model.c") for path in code if path.endswith("_model.c")]
+        if len(names) != 1 or f"{names[0]}.h" not in code:
+            raise ModelError(f"the C sources hold {len(names)} models, wanted 1", hint="run edgekit convert again")
+        head = f"{KERNELS_FOLDER}/"
+        own = {path: text for path, text in code.items() if not path.startswith(head)}
+        kernels = {path.removeprefix(head): text for path, text in code.items() if path.startswith(head)}
+        return cls(names[0], own, kernels)
 
 
 def kernel_sources(kernels: Iterable[str], headers: Iterable[str], kernel_set: KernelSet) -> dict[str, str]:

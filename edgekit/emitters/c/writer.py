@@ -64,6 +64,11 @@ class Writer:
     def _title(self, what: str) -> str:
         return f"/* {text.comment(self.program.name)}: {what}. Made by edgekit {__version__}: do not edit. */"
 
+    @property
+    def constant_bytes(self) -> int:
+        """Of the tables that `texts` has written."""
+        return sum(len(content) for _, content in self._tables)
+
     # --- NAME.h
 
     def _header(self) -> str:
