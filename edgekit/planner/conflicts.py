@@ -40,7 +40,7 @@ class Conflicts:
 
 
 def lifetimes(problem: Numbered, order: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last position in the order at which each buffer is alive; -1 is before all steps, their number after."""
+    """First and last position in the order at which a buffer is alive; -1: before all steps, their number: after."""
     first, last = [len(order)] * len(problem.buffers), [-1] * len(problem.buffers)
     for position, step in enumerate(order):
         for buffer in (*problem.reads[step], *problem.writes[step], *problem.scratch[step]):

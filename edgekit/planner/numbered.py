@@ -1,7 +1,7 @@
 """A Problem → the same in integers, which is what every part of the search works on.
 
-Buffers and steps are numbers, sets of steps are bits of an integer. The order in which buffers are numbered follows from
-the problem alone, so that the same problem is always searched in the same way.
+Buffers and steps are numbers, sets of steps are bits of an integer. How buffers are numbered follows from the problem
+alone, so that the same problem is always searched in the same way.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """A problem → the order of its steps whose largest step needs the fewest bytes, and a bound below every order's.
 
 What is alive depends on nothing but the set of steps that have run, so the search walks over such sets, lowest peak
-first (the idea of "Ordering chaos", arXiv 2003.02369). When the effort is spent the best order found so far is returned;
-the bound is one all the same.
+first (the idea of "Ordering chaos", arXiv 2003.02369). When the effort is spent the best order found so far is
+returned; the bound is one all the same.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -116,7 +116,7 @@ class Walk:
         new = self.spans.amount(after.alive - before.alive)
         return new.raw <= gone.raw and new.gridded <= gone.gridded and new.slack >= gone.slack
 
-    def through(self, order: range) -> State:
+    def through(self, order: Sequence[int]) -> State:
         state = self.start
         for step in order:
             state = self.run(state, step)

@@ -29,7 +29,7 @@ def improved_placement(
     problem: Numbered, order: Sequence[int], found: Conflicts, lower_bytes: int, effort: Effort
 ) -> Placement:
     """The best placement found from several sequences and their neighbours; stops at `lower_bytes`."""
-    placer, chance = _Placer(problem, found, effort), random.Random(SEED)
+    placer, chance = _Placer(problem, found, effort), random.Random(SEED)  # noqa: S311 (the same plan every time is what is wanted)
     best: Placement | None = None
     for sequence in _sequences(problem, order):
         placement = placer.place(sequence)
@@ -104,7 +104,7 @@ class _Placer:
         self._tabulate()
 
     def _tabulate(self) -> None:
-        """Of each buffer: (other, before, after): it starts at other - before or lower, or at other + after or higher."""
+        """Of each buffer (other, before, after): it starts at other - before or lower, at other + after or higher."""
         self.near: list[list[tuple[int, int, int]]] = [[] for _ in self.sizes]
         for pair in self.found.pairs:
             direction = self.directions.get(pair.step, EITHER)

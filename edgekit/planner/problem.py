@@ -39,7 +39,7 @@ IN_PLACE = Overlap(0, 0)
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One kernel call. `scratch` is alive only in it; overlaps: (one of reads, one of writes) → how they may overlap."""
+    """One kernel call. `scratch` is alive only in it; overlaps: (one of reads, one of writes) → how far they may."""
 
     name: str
     reads: tuple[Buffer, ...]
