@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,18 +16,20 @@ import numpy as np
 
 from edgekit.building import (
     STRICT,
-    Compiler,
     End,
     Sample,
     bench_files,
     build,
+    cortex_m,
     host_compiler,
     read_samples,
     write_samples,
 )
-from edgekit.emitters.c import CModel, emit_c
+from edgekit.device.cortex_m import command as qemu_command
+from edgekit.emitters.c import CModel, CSources, emit_c
 from edgekit.interpreter import Interpreter
 from edgekit.program import Program
+from edgekit.target import Target, load_target
 
 Arrays = dict[str, np.ndarray]
 Case = tuple[Program, Sequence[Arrays]]
@@ -34,21 +37,47 @@ Case = tuple[Program, Sequence[Arrays]]
 
 @dataclass(frozen=True)
 class Machine:
-    """port: folder of runtime/c/ports; run: (program, inputs, outputs) → the command."""
+    """build: models whose names differ → their bench; run: (program, inputs, outputs) → the command, which is started
+    in their folder; at_once: models that fit into one program."""
 
-    compiler: Compiler
-    port: str
+    build: Callable[[Sequence[CSources]], Path]
     run: Callable[[Path, Path, Path], list[str]]
+    at_once: int = 1000
 
 
-def _plainly(program: Path, inputs: Path, outputs: Path) -> list[str]:
-    return [str(program), str(inputs), str(outputs)]
+def _here(*flags: str) -> Machine:
+    compiler = host_compiler(*STRICT, *flags)
+    return Machine(
+        lambda models: build(bench_files(models, "host"), compiler),
+        lambda program, inputs, outputs: [str(program), str(inputs), str(outputs)],
+    )
+
+
+def _firmware(target: Target, at_once: int = 1000) -> Machine:
+    """QEMU; the board's flash limits how many models fit."""
+    return Machine(
+        lambda models: cortex_m.bench_image(models, target, *STRICT).path,
+        lambda program, inputs, outputs: qemu_command(target, program),
+        at_once,
+    )
+
+
+def _m0plus() -> Target:
+    """QEMU has no Cortex-M0+: its code runs on the M4, which has all of its instructions."""
+    core, board = load_target("pico").clusters[0].core, load_target("mps2-an386")
+    return replace(board, clusters=(replace(board.clusters[0], core=core),))
 
 
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fwrapv", "-g", "-O1")
 MACHINES = {
-    "host": Machine(host_compiler(*STRICT), "host", _plainly),
-    "sanitized": Machine(host_compiler(*STRICT, *SANITIZED), "host", _plainly),
+    "host": _here(),
+    "sanitized": _here(*SANITIZED),
+    "m0plus": _firmware(_m0plus()),
+    "m3": _firmware(load_target("mps2-an385")),
+    "m4": _firmware(load_target("mps2-an386")),
+    "m7": _firmware(load_target("mps2-an500")),
+    "m33": _firmware(load_target("mps2-an505")),
+    "m55": _firmware(load_target("mps3-an547"), at_once=60),
 }
 
 
@@ -68,7 +97,12 @@ def models_of(cases: Sequence[Case], **options) -> list[CModel]:
 def answers(cases: Sequence[Case], machine: str = "host", **options) -> list[list[Sample]]:
     """What each case gives for each of its samples."""
     place = MACHINES[machine]
-    built = build(bench_files([model.sources for model in models_of(cases, **options)], place.port), place.compiler)
+    parts = [cases[k : k + place.at_once] for k in range(0, len(cases), place.at_once)]
+    return [samples for part in parts for samples in _answers(part, place, **options)]
+
+
+def _answers(cases: Sequence[Case], place: Machine, **options) -> list[list[Sample]]:
+    built = place.build([model.sources for model in models_of(cases, **options)])
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder) / "inputs", Path(folder) / "outputs"
         inputs.write_bytes(write_samples((ends(program.inputs), samples) for program, samples in cases))
@@ -93,3 +127,15 @@ def worst(case: Case, got: Sequence[Sample]) -> float:
             apart = np.abs(wanted.astype(np.float64) - sample.outputs[name].astype(np.float64))
             found = max(found, float(apart.max(initial=0.0)))
     return found
+
+
+def library(model: CModel, folder: Path) -> ctypes.CDLL:
+    """A model as a shared library, for tests of the functions that applications call."""
+    for path, text in model.sources.texts().items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    sources = [str(path) for path in folder.rglob("*.c")]
+    made = folder / "model.so"
+    includes = [f"-I{folder}", f"-I{folder / 'edgekit'}"]
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", *includes, *sources, "-o", made, "-lm"], check=True)
+    return ctypes.CDLL(str(made))

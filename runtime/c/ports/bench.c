@@ -7,7 +7,7 @@
 
 enum { NO_MEMORY = 41 };
 
-static int run(const ek_model *model, uint8_t *arena) {
+static int bench_once(const ek_model *model, uint8_t *arena) {
   struct {
     uint32_t status, stack_bytes;
     uint64_t instructions;
@@ -28,19 +28,19 @@ static int run(const ek_model *model, uint8_t *arena) {
   return code;
 }
 
-static int run_samples(const ek_model *model) {
+static int bench_model(const ek_model *model) {
   uint32_t samples;
   int code = port_read(&samples, (int32_t)sizeof samples);
   uint8_t *arena = port_arena(model->arena_bytes);
   if (arena == 0) return NO_MEMORY;
   if (code == 0) model->init(arena);
-  for (; code == 0 && samples > 0; --samples) code = run(model, arena);
+  for (; code == 0 && samples > 0; --samples) code = bench_once(model, arena);
   return code;
 }
 
 int main(int argc, char **argv) {
   int code = port_open(argc, argv);
   int32_t i;
-  for (i = 0; i < ek_model_count && code == 0; ++i) code = run_samples(ek_models[i]);
+  for (i = 0; i < ek_model_count && code == 0; ++i) code = bench_model(ek_models[i]);
   return code != 0 ? code : port_close();
 }

@@ -1,0 +1,136 @@
+"""C sources and a Cortex-M target → firmware images: the test bench with files, and the bare one that is measured.
+
+Startup, linker script and port lie in runtime/c/ports/cortex_m; what differs from target to target is `memory.ld` and
+the flags of the compiler. The linker is given more room than there is: how much is missing is said here, in figures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.building.bench import bench_files
+from edgekit.building.compiler import Compiler, build
+from edgekit.building.image import Image, read_image
+from edgekit.building.placement import Layout, check_flash, layout
+from edgekit.emitters.c import CSources
+from edgekit.errors import InternalError, UnsupportedError
+from edgekit.resources import runtime_dir
+from edgekit.target import Core, Target
+
+PORT = "cortex_m"
+STACK_BYTES = 2048
+VARIABLES_BYTES = 512  # of startup, port and C library: more than they have
+HOW_TO_GET = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+
+# core → what its -mcpu brings that a chip may lack: (isa, name after "+no")
+CORES: dict[str, tuple[tuple[str, str], ...]] = {
+    "cortex-m0plus": (),
+    "cortex-m3": (),
+    "cortex-m4": (("fpu-sp", "fp"),),
+    "cortex-m7": (("fpu-sp", "fp"), ("fpu-dp", "fp.dp")),
+    "cortex-m33": (("dsp", "dsp"), ("fpu-sp", "fp")),
+    "cortex-m55": (("mve-int", "mve"), ("mve-float", "mve.fp"), ("fpu-sp", "fp")),
+}
+_ROOM = 0x1000_0000
+_ARENA_BYTES = re.compile(r"^#define \w+_ARENA_BYTES (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """bench: reads samples and writes answers; bare: the model and what starts it, no files."""
+
+    bench: Image
+    bare: Image
+    layout: Layout
+
+
+def compiler(core: Core, *flags: str) -> Compiler:
+    """The cross compiler for a Cortex-M, with what this chip has of its options. Raises UnsupportedError."""
+    if core.id not in CORES:
+        raise UnsupportedError(
+            f"firmware for {core.name} cannot be built", hint=f"possible: {', '.join(sorted(CORES))}"
+        )
+    lacks = "".join(f"+no{name}" for isa, name in CORES[core.id] if isa not in core.isa)
+    abi = "hard" if "fpu-sp" in core.isa else "soft"
+    command = ("arm-none-eabi-gcc", f"-mcpu={core.id}{lacks}", "-mthumb", f"-mfloat-abi={abi}", "-O2")
+    sections = ("-ffunction-sections", "-fdata-sections", "--specs=nano.specs", "-nostartfiles")
+    links = ("-Tport/link.ld", "-Lport", "-Wl,--gc-sections", "-lm")
+    return Compiler(f"gcc for {core.name}", (*command, *sections, *flags), links, HOW_TO_GET)
+
+
+def bench_image(models: Sequence[CSources], target: Target, *flags: str) -> Image:
+    """The test bench for models whose names differ, with an arena for the largest. flags: more for the compiler."""
+    places = layout(target, max(map(arena_bytes, models)), STACK_BYTES + VARIABLES_BYTES)
+    files = bench_files(models, PORT) | {"port/memory.ld": memory_script(places, max(map(arena_bytes, models)))}
+    return _built(files, target, "bench.elf", flags)
+
+
+def bare_image(model: CSources, target: Target, *flags: str) -> Image:
+    """Startup, init() and one invoke(): what a firmware has of a model, without files and without test code."""
+    places = layout(target, arena_bytes(model), STACK_BYTES + VARIABLES_BYTES)
+    port = runtime_dir() / "c" / "ports" / PORT
+    files = {f"model/{name}": text for name, text in model.files.items() if not name.endswith("_model.c")}
+    files |= {f"kernels/{name}": text for name, text in model.kernel_files.items()}
+    files |= {f"port/{name}": (port / name).read_text() for name in ("startup.c", "semihosting.h", "link.ld")}
+    files |= {"port/memory.ld": memory_script(places, 0), "main.c": _bare_main(model.name)}
+    return _built(files, target, "bare.elf", flags)
+
+
+def build_firmware(model: CSources, target: Target) -> Firmware:
+    """Both images. Raises UnsupportedError with the figures where the model does not fit, UsageError, InternalError."""
+    places = layout(target, arena_bytes(model), STACK_BYTES + VARIABLES_BYTES)
+    bare, bench = bare_image(model, target), bench_image([model], target)
+    check_flash(target, bench.flash_bytes if target.emulated else bare.flash_bytes)
+    return Firmware(bench, bare, places)
+
+
+def arena_bytes(model: CSources) -> int:
+    """What the header of a model says."""
+    found = _ARENA_BYTES.search(model.files.get(f"{model.name}.h", ""))
+    if found is None:
+        raise InternalError(f"{model.name}.h does not say how large its arena is")
+    return int(found[1])
+
+
+def memory_script(places: Layout, arena: int) -> str:
+    """memory.ld: the memories of a target under the names that link.ld has for them. arena: bytes that it reserves."""
+    regions = {region.name: region for region in (places.code, places.data, places.arena)}
+    lines = [f"  {_word(r.name)} : ORIGIN = {r.address or 0:#010x}, LENGTH = {_ROOM:#x}" for r in regions.values()]
+    roles = {"CODE": places.code, "DATA": places.data, "ARENA": places.arena}
+    aliases = [f'REGION_ALIAS("{role}", {_word(region.name)});' for role, region in roles.items()]
+    sizes = [f"_stack_bytes = {STACK_BYTES};", f"_arena_bytes = {arena};"]
+    return "\n".join(["MEMORY", "{", *lines, "}", *aliases, *sizes, ""])
+
+
+def counting_plugin() -> Path:
+    """The plugin with which QEMU counts instructions, built for this machine. Raises UsageError without a compiler."""
+    source = runtime_dir() / "c" / "ports" / PORT / "qemu" / "counting.c"
+    host = Compiler("cc", ("cc", "-O2", "-shared", "-fPIC"), (), "install a C compiler, such as the package gcc")
+    return build({"counting.c": source.read_text(encoding="utf-8")}, host, "counting.so")
+
+
+def _word(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _bare_main(name: str) -> str:
+    return "\n".join(
+        [
+            f'#include "{name}.h"',
+            f'static {name}_arena arena __attribute__((section(".bss.arena")));',
+            "int main(void) {",
+            f"  {name}_init(&arena);",
+            f"  return (int){name}_invoke(&arena);",
+            "}",
+            "",
+        ]
+    )
+
+
+def _built(files: dict[str, str], target: Target, name: str, flags: Sequence[str]) -> Image:
+    cluster = target.clusters[0]
+    clock = f"-DEK_CLOCK_HZ={round((cluster.max_mhz or 1) * 1e6)}u"
+    return read_image(build(files, compiler(cluster.core, clock, *flags), name))

@@ -1,0 +1,131 @@
+"""A firmware image and a file of inputs → its file of outputs, run on a Cortex-M under QEMU, with instructions counted.
+
+Counted exactly by a plugin, by function; where the plugin cannot be built, by SysTick, whose ticks are some 30 to 50
+instructions. No times come out of this. Refused: firmware that faults, does not end or answers with an error.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from edgekit.building.cortex_m import counting_plugin
+from edgekit.building.image import Image
+from edgekit.device import printable
+from edgekit.errors import DeviceError, UnsupportedError, UsageError
+from edgekit.target import Target
+
+QEMU = "qemu-system-arm"
+HOW_TO_GET = "apt install qemu-system-arm"
+LIMIT_S = 600.0
+MARKER = "port_instructions"
+BENCH = frozenset({MARKER, "main", "bench_model", "bench_once"})  # functions between the markers that are not the model
+
+# exit codes of runtime/c/ports: bench.c, port.c, startup.c
+CODES = {
+    41: "there is no memory for the arena",
+    42: "the inputs ended early",
+    43: "the outputs could not be written",
+    50: "stack overflow",
+    52: "NMI",
+    53: "HardFault",
+    54: "MemManage fault",
+    55: "BusFault",
+    56: "UsageFault",
+    57: "SecureFault",
+}
+_FAULT = re.compile(rb"^edgekit: fault 0x([0-9a-f]{8}) 0x([0-9a-f]{8})$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """outputs: the file that the firmware wrote; profiles: of each inference, instructions by function; None where only
+    SysTick counted."""
+
+    outputs: bytes
+    profiles: tuple[Mapping[str, int], ...] | None
+
+
+def command(target: Target, program: Path, *plugin: str) -> list[str]:
+    """QEMU on a firmware; it reads and writes files in the folder that it is started in. plugin: arguments of one, else
+    SysTick counts instructions."""
+    if target.emulator is None:
+        raise UnsupportedError(f"QEMU has no {target.id}", hint="targets whose name starts with mps have an emulator")
+    machine = [QEMU, "-M", target.emulator.machine, "-cpu", target.emulator.cpu]
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "null", "-nodefaults"]
+    counting = ["-plugin", ",".join(plugin)] if plugin else ["-icount", "shift=0"]
+    return [*machine, *quiet, "-semihosting-config", "enable=on,target=native", *counting, "-kernel", str(program)]
+
+
+def run(image: Image, inputs: bytes, target: Target, limit_s: float = LIMIT_S) -> Answer:
+    """Raises UsageError where QEMU is not installed, DeviceError where the firmware fails or runs longer than
+    `limit_s`."""
+    if shutil.which(QEMU) is None:
+        raise UsageError(f"{QEMU} is not installed", hint=HOW_TO_GET)
+    with tempfile.TemporaryDirectory(prefix="edgekit-firmware-") as folder:
+        here = Path(folder)
+        (here / "inputs").write_bytes(inputs)
+        plugin = _plugin(image)
+        _start(command(target, image.path, *plugin), image, target, here, limit_s)
+        outputs = (here / "outputs").read_bytes()
+        counts = here / "counts"
+        return Answer(outputs, read_profiles(counts.read_text(), image) if counts.exists() else None)
+
+
+def _plugin(image: Image) -> tuple[str, ...]:
+    path = _available_plugin()
+    return () if path is None else (str(path), f"marker={image.address_of(MARKER):#x}", "out=counts")
+
+
+@lru_cache(maxsize=1)
+def _available_plugin() -> Path | None:
+    """None where there is no compiler for it, or QEMU takes no plugins."""
+    if b"-plugin " not in subprocess.run([QEMU, "--help"], capture_output=True).stdout:
+        return None
+    try:
+        return counting_plugin()
+    except UsageError:
+        return None
+
+
+def _start(words: list[str], image: Image, target: Target, folder: Path, limit_s: float) -> None:
+    try:
+        done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s)
+    except subprocess.TimeoutExpired as e:
+        hint = "give fewer samples, or more time"
+        raise DeviceError(f"the firmware on {target.id} did not end in {limit_s:g} s", hint=hint) from e
+    if done.returncode != 0:
+        raise _failure(done.returncode, done.stderr, image, target)
+
+
+def _failure(code: int, stderr: bytes, image: Image, target: Target) -> DeviceError:
+    if code not in CODES:
+        text = printable(stderr[-300:]).strip()
+        return DeviceError(f"{QEMU} ended with {code} on {target.id}: {text}")
+    fault, where = _FAULT.search(stderr), ""
+    if fault is not None:
+        pc, address = (int(word, 16) for word in fault.groups())
+        where = f" in {image.function_at(pc)} at {pc:#x}" if pc else ""
+        where += f", address {address:#010x}" if address else ""
+    return DeviceError(f"the firmware on {target.id} failed: {CODES[code]}{where}", hint="this is a bug: report it")
+
+
+def read_profiles(text: str, image: Image) -> tuple[Mapping[str, int], ...]:
+    """What the plugin wrote → of each inference, instructions by function, those of the bench left out."""
+    profiles: list[Counter[str]] = []
+    for line in text.splitlines():
+        if line == "inference":
+            profiles.append(Counter())
+            continue
+        address, instructions, times = line.split()
+        name = image.function_at(int(address, 16))
+        if name.partition(".")[0] not in BENCH:
+            profiles[-1][name] += int(instructions) * int(times)
+    return tuple(profiles)
