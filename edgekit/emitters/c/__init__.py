@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.emitters.c import weighted
+from edgekit.emitters.c import matrix, movement, pooling, weighted
 from edgekit.emitters.c.call import Lowered, Row
 from edgekit.emitters.c.kernel_sets import KERNEL_SETS, KernelSet
 from edgekit.emitters.c.memory import Memory, aliased, memory_of
@@ -23,6 +23,9 @@ __all__ = ["KERNEL_SETS", "ROWS", "CModel", "CSources", "check", "emit_c"]
 
 ROWS: dict[type[Op], Row] = {
     **weighted.ROWS,
+    **pooling.ROWS,
+    **matrix.ROWS,
+    **movement.ROWS,
 }
 
 

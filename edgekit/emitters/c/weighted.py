@@ -1,4 +1,8 @@
-"""Rows of the weighted sums: convolutions and products with constant matrices."""
+"""Rows of the weighted sums: convolutions and products with constant matrices.
+
+A depthwise convolution with several outputs per channel is a convolution in groups, and one in groups of one channel
+is depthwise. Refused: types other than int8 and float32, and int8 sums that could exceed 32 bits.
+"""
 
 from __future__ import annotations
 
@@ -7,58 +11,119 @@ from typing import Any
 import numpy as np
 
 from edgekit.emitters.c.call import Call, Fields, Lowered, Row, Table, Value, table
-from edgekit.emitters.c.overlaps import windows
-from edgekit.ops.convolution import Conv2D
+from edgekit.emitters.c.overlaps import in_order, transposed_windows, windows
+from edgekit.emitters.c.windows import window
+from edgekit.ops.convolution import Conv2D, DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.reading import Refusal
+from edgekit.ops.transposed_convolution import TransposeConv
 from edgekit.ops.weighted import weighted_sum_factors
+from edgekit.planner import Overlap
 from edgekit.program import Op
+from edgekit.program.fixed_point import INT32_MAX
+from edgekit.program.tensor import Array
 
 HEADER = "ek_weighted.h"
 
 
 def conv_2d(op: Conv2D) -> Lowered:
-    kernel = op.inputs[1].shape[1], op.inputs[1].shape[2]
-    params: Fields = {
-        "window": window(op, kernel),
-        "groups": op.groups,
-        "weights": weights(op),
-        "offset": -op.input.zero_point,
-        "requantize": requantize(op, op.output.shape[3]),
-    }
-    call = Call("ek_conv2d_s8", HEADER, (op.input, op.output), params, backward="window.backward")
-    over = windows(op.input, op.output, kernel, op.stride, op.dilation, op.padding)
-    return Lowered((call,), {(op.input, op.output): over})
+    data, channels = constant(op, 1), op.output.shape[3]
+    if op.groups > 1 and op.groups == op.input.shape[3] == channels:
+        return _depthwise(op, data.reshape(channels, *data.shape[1:3]).transpose(1, 2, 0))
+    return _grouped(op, data, op.groups)
+
+
+def depthwise_conv_2d(op: DepthwiseConv2D) -> Lowered:
+    data = constant(op, 1)[0]
+    if op.multiplier == 1:
+        return _depthwise(op, data)
+    return _grouped(op, data.transpose(2, 0, 1)[..., np.newaxis], op.input.shape[3])
+
+
+def transpose_conv(op: TransposeConv) -> Lowered:
+    data = constant(op, 1)
+    kernel = data.shape[1], data.shape[2]
+    seen = window(op, kernel, op.stride, (1, 1), op.crop)
+    over = transposed_windows(op.input, op.output, kernel, op.stride, op.crop)
+    return _sums(op, "ek_transpose_conv", data, 0, {"window": seen}, over)
 
 
 def fully_connected(op: FullyConnected) -> Lowered:
-    units, depth = op.inputs[1].shape
-    params: Fields = {
-        "rows": op.input.size // depth,
-        "depth": depth,
-        "units": units,
-        "weights": weights(op),
-        "offset": -op.input.zero_point,
-        "requantize": requantize(op, units),
-    }
-    return Lowered((Call("ek_fully_connected_s8", HEADER, (op.input, op.output), params),))
+    data = constant(op, 1)
+    units, depth = data.shape
+    rows = op.input.size // depth
+    reads, writes = depth * op.input.numpy_dtype.itemsize, units * op.output.numpy_dtype.itemsize
+    first = np.arange(rows) * reads
+    over = in_order(first, first + reads, np.arange(rows) * writes, writes)
+    return _sums(op, "ek_fully_connected", data, 0, {"rows": rows, "depth": depth, "units": units}, over, "backward")
 
 
-def window(op: Any, kernel: tuple[int, int]) -> dict[str, Value]:
-    """Fields of ek_window of an op over (N, H, W, C)."""
-    batch, in_h, in_w, in_c = op.input.shape
-    _, out_h, out_w, out_c = op.output.shape
-    dilation = getattr(op, "dilation", (1, 1))
+def _grouped(op: Conv2D | DepthwiseConv2D, data: Array, groups: int) -> Lowered:
+    """data: (O, KH, KW, C / groups)."""
+    fields: Fields = {"window": _window(op, data.shape[1:3]), "groups": groups}
+    return _sums(op, "ek_conv2d", data, 0, fields, _over(op, data.shape[1:3], own_channel=False))
+
+
+def _depthwise(op: Conv2D | DepthwiseConv2D, data: Array) -> Lowered:
+    """data: (KH, KW, C)."""
+    fields: Fields = {"window": _window(op, data.shape[:2])}
+    return _sums(op, "ek_depthwise_conv2d", data, 2, fields, _over(op, data.shape[:2], own_channel=True))
+
+
+def _window(op: Conv2D | DepthwiseConv2D, kernel: Any) -> dict[str, Value]:
+    return window(op, kernel, op.stride, op.dilation, (op.padding[0][0], op.padding[1][0]))
+
+
+def _over(op: Conv2D | DepthwiseConv2D, kernel: Any, *, own_channel: bool) -> Overlap:
+    return windows(op.input, op.output, kernel, op.stride, op.dilation, op.padding, own_channel=own_channel)
+
+
+def _sums(
+    op: Any, kernel: str, data: Array, axis: int, fields: Fields, over: Overlap, backward: str = "window.backward"
+) -> Lowered:
+    """The one call of a weighted sum. data: weights as the kernel reads them; axis: of the outputs in them."""
+    dtype = op.output.dtype
+    if dtype not in ("s8", "f32") or op.input.dtype != dtype:
+        raise Refusal(f"there is no kernel from {op.input.dtype} to {dtype}", "use int8 or float32 throughout")
+    made = _float_sums(op, data) if dtype == "f32" else _integer_sums(op, data, axis)
+    call = Call(f"{kernel}_{dtype}", HEADER, (op.input, op.output), {**fields, **made}, backward=backward)
+    return Lowered((call,), {(op.input, op.output): over})
+
+
+def _float_sums(op: Any, data: Array) -> dict[str, Value]:
+    low, high = op.activation.value
+    bias = None if len(op.inputs) < 3 else Table(constant(op, 2))
+    return {"weights": _packed(data), "finish": {"bias": bias, "low": float(low), "high": float(high)}}
+
+
+def _integer_sums(op: Any, data: Array, axis: int) -> dict[str, Value]:
+    _check_sums(op, data, axis)
     return {
-        "batch": batch, "in_h": in_h, "in_w": in_w, "in_c": in_c, "out_h": out_h, "out_w": out_w, "out_c": out_c,
-        "kernel_h": kernel[0], "kernel_w": kernel[1], "stride_h": op.stride[0], "stride_w": op.stride[1],
-        "dilation_h": dilation[0], "dilation_w": dilation[1], "pad_top": op.padding[0][0], "pad_left": op.padding[1][0],
-    }  # fmt: skip
+        "weights": _packed(data),
+        "offset": -op.input.zero_point,
+        "requantize": requantize(op, data.shape[axis]),
+    }
 
 
-def weights(op: Op) -> Table:
-    data = op.inputs[1].data
-    assert data is not None, f"{op.name}: {op.inputs[1]}"
-    return Table(data)
+def _check_sums(op: Op, data: Array, axis: int) -> None:
+    """Refuses sums that no int32 holds."""
+    others = tuple(a for a in range(data.ndim) if a != axis)
+    low, high = op.input.limits
+    farthest = max(high - op.input.zero_point, op.input.zero_point - low)
+    if int(np.abs(data.astype(np.int64)).sum(axis=others).max()) * farthest > INT32_MAX:
+        raise Refusal("its sums can exceed 32 bits", "split it into several layers")
+
+
+def _packed(data: Array) -> Table:
+    return Table(np.ascontiguousarray(data))
+
+
+def constant(op: Op, index: int) -> Array:
+    """The numbers of an input that must be constant."""
+    data = op.inputs[index].data
+    if data is None:
+        raise Refusal(f"{op.inputs[index].name} is computed at run time", "use constant weights")
+    return data
 
 
 def requantize(op: Any, channels: int) -> dict[str, Value]:
@@ -66,17 +131,23 @@ def requantize(op: Any, channels: int) -> dict[str, Value]:
     factors = weighted_sum_factors(op, channels)
     per_channel = len(set(factors)) > 1
     used = factors if per_channel else factors[:1]
+    zero = op.output.zero_point
     low, high = op.activation.limits(op.output)
-    bias = op.inputs[2].data if len(op.inputs) > 2 else None
+    bias = None if len(op.inputs) < 3 else table(constant(op, 2).astype(np.int64).astype(np.int32), "s32")
     return {
-        "bias": None if bias is None else table(bias.astype(np.int64).astype(np.int32), "s32"),
+        "bias": bias,
         "multipliers": table([f.mantissa for f in used], "s32"),
         "shifts": table([f.shift for f in used], "s8"),
         "per_channel": int(per_channel),
-        "zero": op.output.zero_point,
-        "low": low,
-        "high": high,
+        "low": low - zero,
+        "high": high - zero,
+        "zero": zero,
     }
 
 
-ROWS: dict[type[Op], Row] = {Conv2D: conv_2d, FullyConnected: fully_connected}
+ROWS: dict[type[Op], Row] = {
+    Conv2D: conv_2d,
+    DepthwiseConv2D: depthwise_conv_2d,
+    TransposeConv: transpose_conv,
+    FullyConnected: fully_connected,
+}

@@ -1,25 +1,27 @@
-/* Weighted sums: convolutions and products with constant matrices. s8: per-channel scales, s32 bias, double rounding. */
+/* Weighted sums: convolutions and products with constant matrices. s8: per-channel scales, s32 bias, double rounding.
+   Where a window reaches beyond the input, it sees the zero point. No sum of products exceeds 32 bits; sums plus bias
+   wrap. The output may lie over the input as far as edgekit/emitters/c/overlaps.py says. */
 #ifndef EK_WEIGHTED_H
 #define EK_WEIGHTED_H
 
 #include "edgekit.h"
+#include "ek_window.h"
 
-/* How an s32 sum becomes an s8 output: + bias, * multiplier * 2^(shift - 31), + zero, clamped. */
+/* How an s32 sum becomes an s8 output: + bias, * multiplier * 2^(shift - 31), clamped, + zero. */
 typedef struct {
   const int32_t *bias;        /* [out], or 0 */
   const int32_t *multipliers; /* [out], or [1] where per_channel is 0 */
   const int8_t *shifts;       /* the same */
   int32_t per_channel;
+  int32_t low, high; /* smallest and largest output, minus zero */
   int32_t zero;
-  int32_t low, high;
 } ek_requantize;
 
-/* A window over (N, H, W, C). Rows and columns outside of the input count as its zero point. */
+/* How an f32 sum becomes an f32 output. */
 typedef struct {
-  int32_t batch, in_h, in_w, in_c, out_h, out_w, out_c;
-  int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-  int32_t backward; /* from the last output pixel to the first: the output may lie over the end of the input */
-} ek_window;
+  const float *bias; /* [out], or 0 */
+  float low, high;
+} ek_finish_f32;
 
 typedef struct {
   ek_window window;
@@ -29,16 +31,66 @@ typedef struct {
   ek_requantize requantize;
 } ek_conv2d_s8_params;
 
+typedef struct {
+  ek_window window;
+  int32_t groups;
+  const float *weights; /* [out][kernel_h][kernel_w][in / groups] */
+  ek_finish_f32 finish;
+} ek_conv2d_f32_params;
+
 ek_status ek_conv2d_s8(const ek_conv2d_s8_params *p, const int8_t *x, int8_t *y);
+ek_status ek_conv2d_f32(const ek_conv2d_f32_params *p, const float *x, float *y);
+
+/* Each channel by itself: window.out_c is window.in_c. */
+typedef struct {
+  ek_window window;
+  const int8_t *weights; /* [kernel_h][kernel_w][out] */
+  int32_t offset;        /* minus the zero point of the input */
+  ek_requantize requantize;
+} ek_depthwise_conv2d_s8_params;
 
 typedef struct {
-  int32_t rows, depth, units;
+  ek_window window;
+  const float *weights; /* [kernel_h][kernel_w][out] */
+  ek_finish_f32 finish;
+} ek_depthwise_conv2d_f32_params;
+
+ek_status ek_depthwise_conv2d_s8(const ek_depthwise_conv2d_s8_params *p, const int8_t *x, int8_t *y);
+ek_status ek_depthwise_conv2d_f32(const ek_depthwise_conv2d_f32_params *p, const float *x, float *y);
+
+/* Every input pixel adds a scaled kernel to the whole result, of which the output is a part that starts at pad_top,
+   pad_left. The dilations are 1. */
+typedef struct {
+  ek_window window;
+  const int8_t *weights; /* [out][kernel_h][kernel_w][in] */
+  int32_t offset;        /* minus the zero point of the input */
+  ek_requantize requantize;
+} ek_transpose_conv_s8_params;
+
+typedef struct {
+  ek_window window;
+  const float *weights; /* [out][kernel_h][kernel_w][in] */
+  ek_finish_f32 finish;
+} ek_transpose_conv_f32_params;
+
+ek_status ek_transpose_conv_s8(const ek_transpose_conv_s8_params *p, const int8_t *x, int8_t *y);
+ek_status ek_transpose_conv_f32(const ek_transpose_conv_f32_params *p, const float *x, float *y);
+
+/* x [rows][depth] -> y [rows][units]; backward: from the last row to the first */
+typedef struct {
+  int32_t rows, depth, units, backward;
   const int8_t *weights; /* [units][depth] */
   int32_t offset;        /* minus the zero point of the input */
   ek_requantize requantize;
 } ek_fully_connected_s8_params;
 
-/* x [rows][depth] -> y [rows][units] */
+typedef struct {
+  int32_t rows, depth, units, backward;
+  const float *weights; /* [units][depth] */
+  ek_finish_f32 finish;
+} ek_fully_connected_f32_params;
+
 ek_status ek_fully_connected_s8(const ek_fully_connected_s8_params *p, const int8_t *x, int8_t *y);
+ek_status ek_fully_connected_f32(const ek_fully_connected_f32_params *p, const float *x, float *y);
 
 #endif
