@@ -75,7 +75,7 @@ class Call:
 class Lowered:
     """An operator as C: its calls in order, and where its outputs may lie over inputs that die in it.
 
-    A lone call may use `overlaps`; several calls make one step, in which nothing overlaps.
+    Several calls make one step: their overlaps hold for all of them, one after the other, and only forward.
     """
 
     calls: tuple[Call, ...]

@@ -82,8 +82,6 @@ def _step(op: Op, made: Lowered, buffers: Mapping[Tensor, Buffer]) -> Step:
 def _overlaps(op: Op, made: Lowered, buffers: Mapping[Tensor, Buffer]) -> dict[tuple[Buffer, Buffer], Overlap]:
     """An input that is read twice, as in x * x, overlaps as both say."""
     found: dict[tuple[Buffer, Buffer], Overlap] = {}
-    if len(made.calls) != 1:
-        return found
     for source in dict.fromkeys(t for t in op.inputs if not t.constant):
         for result in op.outputs:
             over = made.overlaps.get((source, result), Overlap())
