@@ -1,10 +1,10 @@
 """Conflicts and a size → offsets that end within that size, or the proof that there are none: branch and bound.
 
 Each pair of buffers that are alive together is a choice: one of the two lies so far above the other, or the other way
-round. Choices made so far give each buffer its lowest start (`low`) and the bytes needed from its start to the end of all
-that lies above it (`high`). Where only one side of a pair fits into the size, it is taken at once; where both do, the
-tightest pair of those that still lie over each other is tried both ways. Where none does, the lowest starts are the
-offsets. Distances may be negative (an output that may run ahead of its input), which is why buffers are not simply
+round. Choices made so far give each buffer its lowest start (`low`) and the bytes needed from its start to the end of
+all that lies above it (`high`). Where only one side of a pair fits into the size, it is taken at once; where both do,
+the tightest pair of those that still lie over each other is tried both ways. Where none does, the lowest starts are
+the offsets. Distances may be negative (an output that may run ahead of its input), which is why buffers are not simply
 placed one upon the other.
 """
 

@@ -21,16 +21,22 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def html_report(documents: Mapping[str, Document]) -> str:
     """The report as a whole HTML file. Keys: convert, profile, deploy, redeploy, bench, status; any may be missing."""
     name = clean(documents.get("convert", {}).get("name") or "model")
+    body = [
+        element("main", _header(name, documents), *_banners(documents), _tiles(documents), *_sections(documents)),
+        embedded_json(documents, "edgekit-documents"),
+    ]
+    return page(f"{name}: edgekit report", *body)
+
+
+def page(title: str, *body: Markup, style: str = "") -> str:
+    """A whole HTML file in the style of the report; style: what its CSS needs besides."""
+    css = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     head = [
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("title", f"{name}: edgekit report"),
-        element("style", Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))),
-    ]
-    body = [
-        element("main", _header(name, documents), *_banners(documents), _tiles(documents), *_sections(documents)),
-        embedded_json(documents, "edgekit-documents"),
+        element("title", title),
+        element("style", Markup(css + style)),
     ]
     return "<!doctype html>\n" + element("html", element("head", *head), element("body", *body), lang="en") + "\n"
 
