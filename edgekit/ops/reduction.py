@@ -71,7 +71,7 @@ class Mean(Reduction):
     def run(self, *inputs: Array) -> tuple[Array, ...]:
         if self.output.dtype == "f32":
             return (_float(inputs[0].mean(self.axes, dtype=np.float64), self.output),)
-        return (_rescaled(self, inputs[0], _mean_factor(self)),)
+        return (_rescaled(self, inputs[0], mean_factor(self)),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -189,7 +189,7 @@ def _onnx_axes(call: OnnxCall, rank: int) -> tuple[int, ...]:
     return axes_of(given or range(rank), rank)
 
 
-def _mean_factor(op: Mean) -> Multiplier:
+def mean_factor(op: Mean) -> Multiplier:
     """Input scale / output scale / count, the division being done on the mantissa."""
     whole = Multiplier.of(op.input.scale / op.output.scale)
     shift = min(op.count.bit_length() - 1, 32, 31 + whole.shift)

@@ -14,9 +14,8 @@ from functools import reduce
 import numpy as np
 
 from edgekit.emitters.c.call import Call, Fields, Lowered, Operand, table
-from edgekit.emitters.c.sequence import Access, overlap
+from edgekit.emitters.c.sequence import Access, forward, overlap
 from edgekit.ops.reading import Refusal
-from edgekit.planner import Overlap
 from edgekit.program import Tensor
 from edgekit.program.tensor import Array
 
@@ -81,14 +80,9 @@ def lowered(moves: Sequence[Move]) -> Lowered:
     walks = [_walk(move) for move in simple]
     sources = dict.fromkeys(m.x for m in moves if isinstance(m.x, Tensor) and not m.x.constant)
     results = dict.fromkeys(m.y for m in moves)
-    overlaps = {(x, y): _overlap(x, y, walks) for x in sources for y in results}
+    over = overlap if len(walks) == 1 else forward
+    overlaps = {(x, y): over(x, y, walks) for x in sources for y in results}
     return Lowered(tuple(_call(move) for move in simple), overlaps)
-
-
-def _overlap(x: Tensor, y: Tensor, walks: Sequence[Access]) -> Overlap:
-    """A step of several calls has one order only."""
-    found = overlap(x, y, walks)
-    return found if len(walks) == 1 else replace(found, backward_bytes=None)
 
 
 # --- simpler axes

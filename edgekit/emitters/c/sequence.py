@@ -7,7 +7,7 @@ is still going to read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,11 @@ def overlap(x: Tensor, y: Tensor, calls: Sequence[Access]) -> Overlap:
     forward = _distance(read_from, write_to)
     backward = _distance(-read_to[::-1], -write_from[::-1])
     return Overlap(max(forward, -x.bytes), max(backward, -y.bytes))
+
+
+def forward(x: Tensor, y: Tensor, calls: Sequence[Access]) -> Overlap:
+    """Of kernels that go from the first moment to the last only."""
+    return replace(overlap(x, y, calls), backward_bytes=None)
 
 
 def _of(parts: Sequence[tuple[Array, bool]], otherwise: int) -> Array:

@@ -1,0 +1,6 @@
+/* Where the largest or smallest element is. */
+#define EK_ELEMENT float
+#define EK_FLIPPED(x, flip) ((x) * (float)(flip))
+#define EK_BEYOND(x, best) (!((x) <= (best)) && (best) == (best))
+#define EK_ARG_EXTREME ek_arg_extreme_f32
+#include "ek_extreme_elements.h"

@@ -1,0 +1,6 @@
+/* The largest or smallest element. */
+#define EK_ELEMENT int8_t
+#define EK_FLIPPED(x, flip) ((int8_t)((x) ^ (flip)))
+#define EK_BEYOND(x, best) ((x) > (best))
+#define EK_EXTREME ek_extreme_s8
+#include "ek_extreme_elements.h"
