@@ -1,0 +1,17 @@
+/* A function of two plain numbers. */
+#include "ek_elementwise.h"
+
+static void run(const ek_binary_s32_params *p, const int32_t *a, const int32_t *b, int32_t *y) {
+  for (int32_t *const end = y + p->over.run; y != end; ++y) {
+    *y = p->function(*a, *b);
+    a += p->over.steps[0];
+    b += p->over.steps[1];
+  }
+}
+
+ek_status ek_binary_s32(const ek_binary_s32_params *p, const int32_t *a, const int32_t *b, int32_t *y) {
+  const ek_broadcast *over = &p->over;
+  for (ek_position i = {0, {0, 0, 0}}; i.done < over->runs; ek_next_run(over, &i))
+    run(p, a + i.at[0], b + i.at[1], y + i.done * over->run);
+  return EK_OK;
+}
