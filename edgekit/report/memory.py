@@ -21,7 +21,7 @@ STYLE = """
 .map .label { fill: var(--ink); text-anchor: middle; pointer-events: none; }
 .map .end { text-anchor: end; }
 .map .middle { text-anchor: middle; }
-.map .peak { fill: var(--mark); opacity: 0.16; }
+.map .peak { fill: var(--mark); fill-opacity: 0.12; stroke: var(--mark); stroke-dasharray: 4 3; pointer-events: none; }
 .map .peak-words { fill: var(--mark); font-weight: 650; }
 .buffer { stroke: var(--ink); stroke-width: 0.6; fill-opacity: 0.5; }
 .buffer:hover { fill-opacity: 0.85; stroke-width: 1.6; }
@@ -104,8 +104,9 @@ class _Scale:
 
 def _map(timeline: Timeline) -> Markup:
     scale = _Scale(len(timeline.moments), timeline.arena_bytes, MAP_HEIGHT)
-    marks = [_grid(scale), _peak(timeline, scale)]
-    marks += [_buffer(i, place, scale) for i, place in enumerate(timeline.places) if place.bytes]
+    shown = [place for place in timeline.places if place.bytes]
+    marks = [_grid(timeline, scale), *(_box(i, place, scale) for i, place in enumerate(shown))]
+    marks += [_peak(timeline, scale), *(_label(place, scale) for place in shown)]
     return _drawing(f"Where {plural(len(timeline.places), 'buffer')} lie in the arena", marks, MAP_HEIGHT)
 
 
@@ -114,7 +115,7 @@ def _drawing(title: str, marks: Sequence[Markup], height: float) -> Markup:
     return element("svg", element("title", title), *marks, class_="map", viewBox=box, role="img")
 
 
-def _grid(scale: _Scale) -> Markup:
+def _grid(timeline: Timeline, scale: _Scale) -> Markup:
     """Lines at four parts of the arena with their addresses, and the steps below."""
     lines = []
     for amount in sorted({scale.bytes * part // 4 for part in range(5)}):
@@ -124,7 +125,8 @@ def _grid(scale: _Scale) -> Markup:
     shown = range(0, scale.steps, max(1, -(-scale.steps // 24)))
     for position in shown:
         middle = scale.x(position) + scale.column / 2
-        lines.append(element("text", str(position), class_="middle", x=middle, y=scale.height - 8))
+        name = element("title", clean(timeline.moments[position].step, 80))
+        lines.append(element("text", name, str(position), class_="middle", x=middle, y=scale.height - 8))
     return join(lines)
 
 
@@ -140,24 +142,27 @@ def _peak(timeline: Timeline, scale: _Scale) -> Markup:
     return join([band, element("text", words, class_="peak-words end" if right else "peak-words", x=at, y=TOP - 9)])
 
 
-def _buffer(index: int, place: Place, scale: _Scale) -> Markup:
+def _corners(place: Place, scale: _Scale) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a buffer's rectangle."""
     x, y = scale.x(place.first), scale.y(place.end)
-    width, height = scale.x(place.last + 1) - x, scale.y(place.offset) - y
+    return x, y, scale.x(place.last + 1) - x, scale.y(place.offset) - y
+
+
+def _box(index: int, place: Place, scale: _Scale) -> Markup:
+    x, y, width, height = _corners(place, scale)
     fill = f"hsl({HUES[index % len(HUES)]} 65% 55%)"
     title = element("title", _words(place, scale.steps))
-    box = element("rect", title, class_="buffer", x=x, y=y, width=width, height=height, fill=fill)
-    label = _label(clean(place.name, 60), width, height)
-    if not label:
-        return box
-    return join([box, element("text", label, class_="label", x=x + width / 2, y=y + height / 2 + 3.5)])
+    return element("rect", title, class_="buffer", x=x, y=y, width=width, height=height, fill=fill)
 
 
-def _label(name: str, width: float, height: float) -> str:
-    """As much of the name as there is room for; nothing where that is less than three letters."""
-    letters = int(width / LETTER)
-    if height < 12 or letters < 3:
-        return ""
-    return name if len(name) <= letters else name[: letters - 1] + "…"
+def _label(place: Place, scale: _Scale) -> Markup:
+    """As much of the name as there is room for; nothing where that is less than two letters."""
+    x, y, width, height = _corners(place, scale)
+    name, letters = clean(place.name, 60), int(width / LETTER)
+    if height < 12 or letters < min(3, len(name)):
+        return Markup("")
+    shown = name if len(name) <= letters else name[: letters - 1] + "…"
+    return element("text", shown, class_="label", x=x + width / 2, y=y + height / 2 + 3.5)
 
 
 def _words(place: Place, steps: int) -> str:
@@ -178,7 +183,7 @@ def _use(timeline: Timeline) -> Markup:
         for i, moment in enumerate(timeline.moments)
         for side in (0, 1)
     ]
-    marks = [_grid(scale), _peak(timeline, scale)]
+    marks = [_grid(timeline, scale), _peak(timeline, scale)]
     if corners:
         ends = [f"{scale.x(0):.2f},{scale.y(0):.2f}", f"{scale.x(scale.steps):.2f},{scale.y(0):.2f}"]
         marks.append(element("polygon", class_="under", points=" ".join([ends[0], *corners, ends[1]])))
