@@ -1,12 +1,14 @@
 """C sources and a Cortex-M target → firmware images: the test bench with files, and the bare one that is measured.
 
 Startup, linker script and port lie in runtime/c/ports/cortex_m; what differs from target to target is `memory.ld` and
-the flags of the compiler. The linker is given more room than there is: how much is missing is said here, in figures.
+the flags of the compiler. The linker is given more room than there is, and addresses where a target has none: what does
+not fit is said here, in figures.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +85,16 @@ def build_firmware(model: CSources, target: Target) -> Firmware:
     """Both images. Raises UnsupportedError with the figures where the model does not fit, UsageError, InternalError."""
     places = layout(target, arena_bytes(model), STACK_BYTES + VARIABLES_BYTES)
     bare, bench = bare_image(model, target), bench_image([model], target)
-    check_flash(target, bench.flash_bytes if target.emulated else bare.flash_bytes)
+    check_flash(target, bench.flash_bytes)
+    if bench.other_ram_bytes > VARIABLES_BYTES:
+        raise InternalError(f"variables need {bench.other_ram_bytes} bytes, planned are {VARIABLES_BYTES}")
     return Firmware(bench, bare, places)
+
+
+def compiler_version() -> str:
+    """Name and version of the cross compiler."""
+    done = subprocess.run(["arm-none-eabi-gcc", "-dumpfullversion"], capture_output=True, text=True)
+    return f"arm-none-eabi-gcc {done.stdout.strip()}"
 
 
 def arena_bytes(model: CSources) -> int:
@@ -97,9 +107,12 @@ def arena_bytes(model: CSources) -> int:
 
 def memory_script(places: Layout, arena: int) -> str:
     """memory.ld: the memories of a target under the names that link.ld has for them. arena: bytes that it reserves."""
-    regions = {region.name: region for region in (places.code, places.data, places.arena)}
-    lines = [f"  {_word(r.name)} : ORIGIN = {r.address or 0:#010x}, LENGTH = {_ROOM:#x}" for r in regions.values()]
     roles = {"CODE": places.code, "DATA": places.data, "ARENA": places.arena}
+    regions = {region.name: region for region in roles.values()}
+    lines = [
+        f"  {_word(r.name)} : ORIGIN = {k * _ROOM if r.address is None else r.address:#010x}, LENGTH = {_ROOM:#x}"
+        for k, r in enumerate(regions.values())
+    ]
     aliases = [f'REGION_ALIAS("{role}", {_word(region.name)});' for role, region in roles.items()]
     sizes = [f"_stack_bytes = {STACK_BYTES};", f"_arena_bytes = {arena};"]
     return "\n".join(["MEMORY", "{", *lines, "}", *aliases, *sizes, ""])

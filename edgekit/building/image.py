@@ -12,6 +12,7 @@ from edgekit.errors import InternalError
 _WRITABLE, _ALLOCATED = 1, 2
 _SYMBOLS, _NO_BITS = 2, 8
 _FUNCTION = 2
+_UNSIZED = 64  # of assembly that does not say how large it is
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Image:
     def function_at(self, address: int) -> str:
         """The name of the function around an address; "?" outside of all of them."""
         index = bisect_right(self.functions, address, key=lambda function: function.address) - 1
-        inside = index >= 0 and address < self.functions[index].address + self.functions[index].bytes
-        return self.functions[index].name if inside else "?"
+        if index < 0 or address >= self.functions[index].address + (self.functions[index].bytes or _UNSIZED):
+            return "?"
+        return self.functions[index].name
 
 
 def read_image(path: Path) -> Image:
@@ -76,9 +78,7 @@ def read_image(path: Path) -> Image:
     content = path.read_bytes()
     if content[:6] != b"\x7fELF\x01\x01":
         raise InternalError(f"{path.name} is no 32-bit ELF file")
-    start, *_, size, count, names = struct.unpack_from("<I12xIHHH", content, 32)[0:1] + struct.unpack_from(
-        "<HHH", content, 46
-    )
+    (start,), (size, count, names) = struct.unpack_from("<I", content, 32), struct.unpack_from("<3H", content, 46)
     headers = [struct.unpack_from("<10I", content, start + k * size) for k in range(count)]
     texts = headers[names]
     sections = [

@@ -10,6 +10,7 @@ from edgekit.report import facts as say
 from edgekit.report.conditions import condition_rows
 from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.facts import BAD, PLAIN, WARN, Fact
+from edgekit.report.firmware import firmware_facts, function_rows, is_firmware
 from edgekit.report.markup import Markup, element
 from edgekit.report.plots import Column, Level, bar, column_chart
 from edgekit.report.words import clean, count, decibel, duration, number, plural, score, shape, size, times
@@ -163,6 +164,8 @@ def deployment(title: str, document: Document) -> Markup:
 
 
 def benchmark(document: Document) -> Markup:
+    if is_firmware(document):
+        return _firmware(document)
     parts = [_facts(say.benchmark_facts(document))]
     values = [number(window.get("p50_s")) or 0.0 for window in rows(document, "windows")]
     if any(values) and len(values) > 1:
@@ -175,6 +178,16 @@ def benchmark(document: Document) -> Markup:
         caption = f"Median latency (p50) in each window of the run{remark or ': level columns mean a steady board'}."
         parts.append(element("figure", chart, element("figcaption", caption)))
     return _section(f"Measured on {say.device_name(document)}", *parts)
+
+
+def _firmware(document: Document) -> Markup:
+    lines = [
+        (name, bar(part_of_all, f"{name}: {share}"), instructions, share)
+        for name, part_of_all, instructions, share in function_rows(document)
+    ]
+    columns = (("function", "name"), ("", "plot"), ("instructions", "figure"), ("share", "figure"))
+    table = _table(columns, lines) if lines else NOTHING
+    return _section(f"Measured on {say.device_name(document)}", _facts(firmware_facts(document)), table)
 
 
 def conditions(document: Document) -> Markup:

@@ -17,6 +17,7 @@ from rich.text import Text
 from edgekit.report import facts as say
 from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.facts import BAD, GOOD, PLAIN, WARN, Fact
+from edgekit.report.firmware import firmware_facts, function_rows, is_firmware
 from edgekit.report.words import clean, clean_lines, count, decibel, duration, number, shape, size
 
 _STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red", PLAIN: ""}
@@ -86,7 +87,14 @@ def deployment_table(document: Document, console: Console) -> None:
 def benchmark_table(document: Document, console: Console) -> None:
     """What was measured on a board, whether it can be trusted, and whether the outputs are right."""
     _title(f"{clean(document.get('app'))} on {say.device_name(document)}", "measured", console)
-    _facts(say.benchmark_facts(document), console)
+    if not is_firmware(document):
+        _facts(say.benchmark_facts(document), console)
+        return
+    _facts(firmware_facts(document), console)
+    table = _columns("functions with most instructions", ">instructions", ">share")
+    for name, _, instructions, share in function_rows(document):
+        _row(table, console, name, instructions, share)
+    _print_rows(table, console, left_out=len(rows(document, "functions")) - table.row_count)
 
 
 def status_table(document: Document, console: Console) -> None:

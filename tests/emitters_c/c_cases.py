@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from edgekit.building import (
     STRICT,
@@ -27,6 +29,7 @@ from edgekit.building import (
 )
 from edgekit.device.cortex_m import command as qemu_command
 from edgekit.emitters.c import CModel, CSources, emit_c
+from edgekit.errors import UsageError
 from edgekit.interpreter import Interpreter
 from edgekit.program import Program
 from edgekit.target import Target, load_target
@@ -102,11 +105,17 @@ def answers(cases: Sequence[Case], machine: str = "host", **options) -> list[lis
 
 
 def _answers(cases: Sequence[Case], place: Machine, **options) -> list[list[Sample]]:
-    built = place.build([model.sources for model in models_of(cases, **options)])
+    try:
+        built = place.build([model.sources for model in models_of(cases, **options)])
+    except UsageError as e:
+        pytest.skip(f"{e}: {e.hint}")
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder) / "inputs", Path(folder) / "outputs"
         inputs.write_bytes(write_samples((ends(program.inputs), samples) for program, samples in cases))
-        done = subprocess.run(place.run(built, inputs, outputs), capture_output=True, cwd=folder, timeout=600)
+        command = place.run(built, inputs, outputs)
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"{command[0]} is not installed")
+        done = subprocess.run(command, capture_output=True, cwd=folder, timeout=600)
         assert done.returncode == 0, (done.returncode, done.stderr.decode()[-2000:])
         return read_samples(outputs.read_bytes(), [(ends(program.outputs), len(samples)) for program, samples in cases])
 

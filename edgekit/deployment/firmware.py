@@ -1,0 +1,205 @@
+"""A model as C and an emulated microcontroller → FirmwareRun: built, run there on samples, compared, and weighed.
+
+What comes out is what an emulator can know: flash, RAM, stack, instructions and whether the outputs are right; never a
+time. Refused: microcontrollers without an emulator, and models that do not fit, with the figures, before they run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.building import End, Sample, read_samples, write_samples
+from edgekit.building.bench import Arrays
+from edgekit.building.cortex_m import STACK_BYTES, Firmware, build_firmware, compiler_version
+from edgekit.building.image import Image
+from edgekit.device import cortex_m
+from edgekit.emitters.c import CSources
+from edgekit.errors import DeviceError, UnsupportedError
+from edgekit.program.tensor import Array
+from edgekit.target import Target, all_targets
+
+FLOAT_CLOSE = 1e-4  # of the largest number: C adds floats in another order than NumPy
+REASONS = ("emulated: instructions are counted, time is not known",)
+_STATUS = {1: "an index that the model computed lies outside of its table"}
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """What each sample gave. profiles: of each, instructions by function; None where they were not counted exactly."""
+
+    samples: Sequence[Sample]
+    profiles: Sequence[Mapping[str, int]] | None
+
+
+@dataclass(frozen=True)
+class FirmwareRun:
+    """A model on an emulated microcontroller; `document()` is the `bench` document of docs/json.md for those.
+
+    golden                largest difference from what was expected, as stored; equal: none beyond the tolerance
+    flash_bytes           text + data of a firmware with startup and the model, nothing else
+    ram_bytes             arena, the stack that is reserved, variables
+    stack_bytes           used by an inference
+    memories              the regions of the target that hold code, data and arena
+    instructions          of one inference: fewest, most, and how they were counted
+    functions             of the longest inference, most instructions first
+    """
+
+    app: str
+    target: str
+    device: str
+    runtime: Mapping[str, str]
+    samples: int
+    golden: Mapping[str, Any]
+    output_sha256: str
+    flash_bytes: int
+    ram_bytes: int
+    arena_bytes: int
+    stack_bytes: int
+    stack_reserved_bytes: int
+    variables_bytes: int
+    memories: Mapping[str, str]
+    instructions: Mapping[str, Any]
+    functions: tuple[Mapping[str, Any], ...]
+    emulated: bool = True
+    trusted: bool = False
+    reasons: tuple[str, ...] = REASONS
+    interrupted: bool = False
+
+    @property
+    def equal(self) -> bool:
+        """Whether all outputs were as expected."""
+        return bool(self.golden["equal"])
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def deploy_firmware(
+    sources: CSources,
+    inputs: Sequence[End],
+    outputs: Sequence[End],
+    samples: Sequence[Arrays],
+    expected: Sequence[Arrays],
+    target: Target,
+    progress: Callable[[str], None],
+) -> FirmwareRun:
+    """Build firmware for `target`, run every sample on its emulated core and compare with `expected`.
+
+    Arrays are as stored, by name of input or output. Outputs that differ are no error here: look at `equal`.
+
+    Raises UnsupportedError where there is no emulator or the model does not fit, UsageError where a tool is missing,
+    DeviceError where the firmware fails.
+    """
+    check_emulated(target)
+    progress(f"building firmware for {target.id}")
+    firmware = build_firmware(sources, target)
+    progress(f"running {len(samples)} samples on an emulated {target.clusters[0].core.id}")
+    ran = _run(firmware.bench, inputs, outputs, samples, target)
+    return _weighed(sources.name, firmware, ran, outputs, expected, target)
+
+
+def run_firmware(
+    sources: CSources, inputs: Sequence[End], outputs: Sequence[End], samples: Sequence[Arrays], target: Target
+) -> Emulated:
+    """What a model answers on an emulated core; errors as of `deploy_firmware`."""
+    check_emulated(target)
+    return _run(build_firmware(sources, target).bench, inputs, outputs, samples, target)
+
+
+def check_emulated(target: Target) -> None:
+    """Raises UnsupportedError for a target that no emulator stands for, naming one with the same core."""
+    if target.emulator is not None and target.kind == "mcu":
+        return
+    core = target.clusters[0].core.id
+    twins = [t.id for t in all_targets() if t.emulator and t.kind == "mcu" and t.clusters[0].core.id == core]
+    same = f"; {twins[0]} is emulated and has the same core, {core}" if twins else ""
+    raise UnsupportedError(
+        f"{target.id} is not emulated, and edgekit does not write to microcontrollers here",
+        hint=f"`edgekit export` makes a library for its firmware project{same}",
+    )
+
+
+def _run(
+    image: Image, inputs: Sequence[End], outputs: Sequence[End], samples: Sequence[Arrays], target: Target
+) -> Emulated:
+    answer = cortex_m.run(image, write_samples([(inputs, samples)]), target)
+    found = read_samples(answer.outputs, [(outputs, len(samples))])[0]
+    for number, sample in enumerate(found):
+        if sample.status != 0:
+            why = _STATUS.get(sample.status, f"status {sample.status}")
+            raise DeviceError(f"the model failed on sample {number}: {why}", hint="look at the inputs of that sample")
+    return Emulated(found, answer.profiles)
+
+
+def _weighed(
+    name: str, firmware: Firmware, ran: Emulated, outputs: Sequence[End], expected: Sequence[Arrays], target: Target
+) -> FirmwareRun:
+    arena, variables = firmware.bare.arena_bytes, firmware.bare.other_ram_bytes
+    places = firmware.layout
+    counts = _counts(ran)
+    return FirmwareRun(
+        app=name,
+        target=target.id,
+        device=f"{target.id} in QEMU",
+        runtime={"name": "c", "version": compiler_version()},
+        samples=len(ran.samples),
+        golden=_golden(ran.samples, outputs, expected),
+        output_sha256=_digest(ran.samples, outputs),
+        flash_bytes=firmware.bare.flash_bytes,
+        ram_bytes=arena + STACK_BYTES + variables,
+        arena_bytes=arena,
+        stack_bytes=max((sample.stack_bytes for sample in ran.samples), default=0),
+        stack_reserved_bytes=STACK_BYTES,
+        variables_bytes=variables,
+        memories={"code": places.code.name, "data": places.data.name, "arena": places.arena.name},
+        instructions={
+            "min": min(counts, default=0),
+            "max": max(counts, default=0),
+            "exact": ran.profiles is not None,
+        },
+        functions=_functions(ran.profiles),
+    )
+
+
+def _counts(ran: Emulated) -> list[int]:
+    if ran.profiles is not None:
+        return [sum(profile.values()) for profile in ran.profiles]
+    return [sample.instructions for sample in ran.samples]
+
+
+def _functions(profiles: Sequence[Mapping[str, int]] | None) -> tuple[Mapping[str, Any], ...]:
+    longest = max(profiles or ({},), key=lambda profile: sum(profile.values()))
+    rows = sorted(longest.items(), key=lambda item: (-item[1], item[0]))
+    return tuple({"name": name, "instructions": count} for name, count in rows)
+
+
+def _golden(samples: Sequence[Sample], outputs: Sequence[End], expected: Sequence[Arrays]) -> dict[str, Any]:
+    worst, tolerance, equal = 0.0, 0.0, True
+    for sample, wanted in zip(samples, expected, strict=True):
+        for end in outputs:
+            apart, allowed = _apart(sample.outputs[end.name], wanted[end.name])
+            worst, tolerance, equal = max(worst, apart), max(tolerance, allowed), equal and apart <= allowed
+    return {"checked": bool(samples), "equal": equal, "max_abs_error": worst, "tolerance": tolerance}
+
+
+def _apart(got: Array, wanted: Array) -> tuple[float, float]:
+    """The largest difference, infinite where one is no number, and what is allowed: 0 but for floats."""
+    a, b = got.astype(np.float64), wanted.astype(np.float64)
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
+        return float("inf"), 0.0
+    apart = float(np.abs(a[finite] - b[finite]).max(initial=0.0))
+    return apart, FLOAT_CLOSE * float(np.abs(b[finite]).max(initial=1.0)) if wanted.dtype.kind == "f" else 0.0
+
+
+def _digest(samples: Sequence[Sample], outputs: Sequence[End]) -> str:
+    digest = hashlib.sha256()
+    for sample in samples:
+        for end in outputs:
+            digest.update(np.ascontiguousarray(sample.outputs[end.name]).tobytes())
+    return digest.hexdigest()
