@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.emitters.c import elementwise, functions, matrix, movement, pooling, reduction, weighted
+from edgekit.emitters.c import elementwise, functions, matrix, movement, pooling, reduction, resizing, weighted
 from edgekit.emitters.c.call import Lowered, Row
 from edgekit.emitters.c.kernel_sets import KERNEL_SETS, KernelSet
 from edgekit.emitters.c.memory import Memory, aliased, memory_of
@@ -29,6 +29,7 @@ ROWS: dict[type[Op], Row] = {
     **matrix.ROWS,
     **movement.ROWS,
     **reduction.ROWS,
+    **resizing.ROWS,
 }
 
 

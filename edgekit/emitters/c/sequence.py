@@ -50,6 +50,23 @@ def forward(x: Tensor, y: Tensor, calls: Sequence[Access]) -> Overlap:
     return replace(overlap(x, y, calls), backward_bytes=None)
 
 
+def reading_on(call: Access) -> Access:
+    """The same where a moment goes on to read after it has begun to write."""
+    nothing, read = np.full(len(call.read_from), FAR), (call.read_from, call.read_to)
+    return Access(
+        call.x,
+        call.y,
+        read_from=_braided(read[0], nothing, read[0]),
+        read_to=_braided(read[1], -nothing, read[1]),
+        write_from=_braided(nothing, call.write_from, nothing),
+        write_to=_braided(-nothing, call.write_to, -nothing),
+    )
+
+
+def _braided(*parts: Array) -> Array:
+    return np.stack(parts, axis=1).reshape(-1)
+
+
 def _of(parts: Sequence[tuple[Array, bool]], otherwise: int) -> Array:
     """The moments of all calls; those with another operand neither read nor write."""
     return np.concatenate([part if meant else np.full(len(part), otherwise, np.int64) for part, meant in parts])
