@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.emitters.c import elementwise, functions, matrix, movement, pooling, reduction, resizing, weighted
+from edgekit.emitters.c import (
+    elementwise,
+    functions,
+    matrix,
+    movement,
+    pooling,
+    quantization,
+    reduction,
+    resizing,
+    weighted,
+)
 from edgekit.emitters.c.call import Lowered, Row
 from edgekit.emitters.c.kernel_sets import KERNEL_SETS, KernelSet
 from edgekit.emitters.c.memory import Memory, aliased, memory_of
@@ -24,6 +34,7 @@ __all__ = ["KERNEL_SETS", "ROWS", "CModel", "CSources", "check", "emit_c"]
 ROWS: dict[type[Op], Row] = {
     **elementwise.ROWS,
     **functions.ROWS,
+    **quantization.ROWS,
     **weighted.ROWS,
     **pooling.ROWS,
     **matrix.ROWS,
