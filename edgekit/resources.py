@@ -23,6 +23,12 @@ def runtime_dir() -> Path:
     return _shipped("runtime")
 
 
+def licence_text() -> str:
+    """The licence of edgekit, for code of it that goes into other people's projects."""
+    inside = _PACKAGE / "_data" / "LICENSE"
+    return (inside if inside.is_file() else _PACKAGE.parent / "LICENSE").read_text(encoding="utf-8")
+
+
 def cache_dir() -> Path:
     """The user's cache for edgekit: `$EDGEKIT_CACHE`, else `$XDG_CACHE_HOME/edgekit`, else `~/.cache/edgekit`."""
     chosen = os.environ.get("EDGEKIT_CACHE")

@@ -22,7 +22,7 @@ LEVELS = (
     ("graph", "ops"),
     ("planner",),
     ("lowering", "interpreter", "emitters"),
-    ("building",),
+    ("building", "exports"),
     ("runtimes",),
     ("bundle", "device", "profiling", "agreement"),
     ("deployment", "doctor"),

@@ -25,6 +25,7 @@ COMMANDS = {
     "deploy": "deploy",
     "bench": "deploy",
     "status": "deploy",
+    "export": "export",
     "report": "report",
     "targets": "targets",
     "device": "device",

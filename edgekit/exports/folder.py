@@ -1,0 +1,89 @@
+"""Text by path → a folder, and the note in it by which it is known again.
+
+edgekit-export.json lists every file with its hash. Refused: a folder with something else in it, and overwriting files
+that somebody changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import UsageError
+
+NOTE, SCHEMA = "edgekit-export.json", 1
+
+
+def write(out: Path, files: Mapping[str, str], facts: Mapping[str, Any], *, force: bool = False) -> None:
+    """All files or none; what an earlier export left there and this one does not have is removed.
+
+    force: also where files were changed. Raises UsageError.
+    """
+    earlier = _earlier(out)
+    changed = [path for path, digest in earlier.items() if _digest(out / path) not in (digest, None)]
+    if changed and not force:
+        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise UsageError(f"{out}: {shown} changed since the export", hint="--force overwrites, --out names another")
+    stale = [path for path in earlier if path not in files]
+    note = {**facts, "schema": SCHEMA, "files": {path: _hash(text.encode()) for path, text in sorted(files.items())}}
+    _write(out, {**files, NOTE: json.dumps(note, indent=2) + "\n"}, stale)
+
+
+def _earlier(out: Path) -> dict[str, str]:
+    """Hash by path of the files that an earlier export wrote; none where the folder is new or empty."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return {}
+    files = _note(out).get("files") if out.is_dir() else None
+    if not isinstance(files, dict) or not all(_safe(path) for path in files):
+        raise UsageError(f"{out} is there and is no export of edgekit", hint="name a new or empty folder with --out")
+    return files
+
+
+def _note(out: Path) -> dict[str, Any]:
+    try:
+        note = json.loads((out / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) and note.get("schema") == SCHEMA else {}
+
+
+def _safe(path: str) -> bool:
+    """A path inside of the folder: files are removed by this list."""
+    return not Path(path).is_absolute() and ".." not in Path(path).parts
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return _hash(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(out: Path, files: Mapping[str, str], stale: list[str]) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=out))
+    except OSError as e:
+        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="name another folder with --out") from e
+    try:
+        for path, text in files.items():
+            (stage / path).parent.mkdir(parents=True, exist_ok=True)
+            (stage / path).write_text(text, encoding="utf-8", newline="\n")
+        for path in files:
+            (out / path).parent.mkdir(parents=True, exist_ok=True)
+            (stage / path).replace(out / path)
+        for path in stale:
+            (out / path).unlink(missing_ok=True)
+    except OSError as e:
+        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="free some space, or name another --out") from e
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)

@@ -1,0 +1,67 @@
+"""A build folder with C sources → Library. Refused: folders without them, and sources that say no arena size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit import artifacts
+from edgekit.emitters.c import CSources
+from edgekit.errors import ModelError
+from edgekit.exports.library import Library, Sample, Value, sample, values
+from edgekit.resources import licence_text
+
+SAMPLES = 2  # they are constants of the program that calls the self-test
+
+
+def library_of_build(build: Path, version: str = "1.0.0") -> Library:
+    """The model of a build folder, tested with its first golden samples. Raises ModelError, UsageError."""
+    sources = CSources.of_texts(artifacts.read_sources(build))
+    document = artifacts.description_of(build, ".c")[1]
+    inputs, outputs = (values(kind, _facts(document[f"{kind}s"])) for kind in ("input", "output"))
+    return Library(
+        sources=sources,
+        arena_bytes=_arena_bytes(sources),
+        inputs=inputs,
+        outputs=outputs,
+        samples=tuple(_samples(build, inputs, outputs, uses_float(sources))),
+        licence=licence_text(),
+        version=version,
+    )
+
+
+def uses_float(sources: CSources) -> bool:
+    """Whether a kernel that it calls computes in float."""
+    return any(name.endswith("_f32.c") for name in sources.kernel_files)
+
+
+def _facts(ends: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[int, ...], str, float | None, int]]:
+    for v in ends:
+        yield v["name"], tuple(v["shape"]), v["dtype"], v["scale"], v["zero_point"] or 0
+
+
+def _arena_bytes(sources: CSources) -> int:
+    found = re.search(rf"#define {sources.name.upper()}_ARENA_BYTES (\d+)", sources.files[f"{sources.name}.h"])
+    if found is None:
+        raise ModelError(f"{sources.name}.h does not say how large the arena is", hint="run edgekit convert again")
+    return int(found.group(1))
+
+
+def _samples(build: Path, inputs: Sequence[Value], outputs: Sequence[Value], float_inside: bool) -> Iterator[Sample]:
+    given, answers = artifacts.read_golden(build)
+    missing = [v.name for v, arrays in _pairs(inputs, outputs, given, answers) if v.name not in arrays]
+    if missing:
+        raise ModelError(f"{build}: golden samples lack {missing}", hint="run edgekit convert again")
+    count = min((len(arrays[v.name]) for v, arrays in _pairs(inputs, outputs, given, answers)), default=0)
+    for k in range(min(count, SAMPLES)):
+        one = {v.name: given[v.name][k] for v in inputs}
+        wanted = {v.name: answers[v.name][k] for v in outputs}
+        yield sample(inputs, outputs, one, wanted, float_inside=float_inside)
+
+
+def _pairs(
+    inputs: Sequence[Value], outputs: Sequence[Value], given: Mapping[str, Any], answers: Mapping[str, Any]
+) -> list[tuple[Value, Mapping[str, Any]]]:
+    return [*((v, given) for v in inputs), *((v, answers) for v in outputs)]
