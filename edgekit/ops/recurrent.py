@@ -58,15 +58,19 @@ class Svdf(Op):
         """What each filter answers to this input, as the state stores it."""
         if self.state.dtype == "f32":
             return sums.astype(np.float32)
-        into = np.float32(self.input.scale) * np.float32(self.inputs[1].scale) / np.float32(self.state.scale)
-        return _stored(scale(sums.astype(np.int64), Multiplier.of(float(into))), self.state)
+        return _stored(scale(sums.astype(np.int64), self.factors()[0]), self.state)
 
     def _answer(self, sums: Array) -> Array:
         if self.output.dtype == "f32":
             return self.activation.clamp(sums.astype(np.float32))
-        out = np.float32(self.state.scale) * np.float32(self.inputs[2].scale) / np.float32(self.output.scale)
         total = sums.astype(np.int64).astype(np.int32).astype(np.int64)
-        return _stored(scale(total, Multiplier.of(float(out))), self.output)
+        return _stored(scale(total, self.factors()[1]), self.output)
+
+    def factors(self) -> tuple[Multiplier, Multiplier]:
+        """From sums over features to the state, and from sums over the memory to the output."""
+        x, feature, time, state = (np.float32(t.scale) for t in (self.input, *self.inputs[1:3], self.state))
+        into, out = x * feature / state, state * time / np.float32(self.output.scale)
+        return Multiplier.of(float(into)), Multiplier.of(float(out))
 
     @property
     def macs(self) -> int:

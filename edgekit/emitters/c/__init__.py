@@ -15,6 +15,7 @@ from edgekit.emitters.c import (
     movement,
     pooling,
     quantization,
+    recurrent,
     reduction,
     resizing,
     weighted,
@@ -41,6 +42,7 @@ ROWS: dict[type[Op], Row] = {
     **movement.ROWS,
     **reduction.ROWS,
     **resizing.ROWS,
+    **recurrent.ROWS,
 }
 
 
