@@ -93,8 +93,8 @@ def ends(tensors) -> list[End]:
     return [End.of(tensor) for tensor in tensors]
 
 
-def models_of(cases: Sequence[Case], **options) -> list[CModel]:
-    return [emit_c(program, **options) for program, _ in numbered(cases)]
+def models_of(cases: Sequence[Case], emit: Callable[..., CModel] = emit_c, **options) -> list[CModel]:
+    return [emit(program, **options) for program, _ in numbered(cases)]
 
 
 def answers(cases: Sequence[Case], machine: str = "host", **options) -> list[list[Sample]]:
