@@ -8,14 +8,16 @@ returned; the bound is one all the same.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
 from edgekit.planner.effort import Effort
 from edgekit.planner.numbered import Numbered
 from edgekit.planner.spans import Spans
+
+LOOKS_AT_A_STEP = 20  # what running a step costs, beside a look at a pair of buffers
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,18 @@ class BestOrder:
 
 @dataclass(frozen=True)
 class State:
-    """After the steps in `done` (bits): the buffers alive, and the most bytes that a step has needed."""
+    """After some steps. Sets are bits of an integer.
+
+    done, ready   steps that have run; steps that may run next
+    alive         buffers that are needed later, and their bytes as they are (`raw`) and on the grid
+    peak          the most bytes that a step has needed so far, and not less than any order needs
+    """
 
     done: int
-    alive: frozenset[int]
+    ready: int
+    alive: int
+    raw: int
+    gridded: int
     peak: int
     order: tuple[Any, ...]  # linked list: (last step, (the one before, (...)))
 
@@ -49,12 +59,13 @@ class State:
 def best_order(problem: Numbered, effort: Effort) -> BestOrder:
     """The order with the lowest peak; the one given where no other is better."""
     walk = Walk(problem, effort)
-    lower = walk.floor()
-    found = min((walk.through(problem.steps), walk.greedy()), key=lambda state: state.peak)
+    lower, found = walk.start.peak, walk.through(problem.steps)
+    if found.peak > lower:
+        found = min((found, walk.greedy()), key=lambda state: state.peak)
     tie = count(step=-1)  # the newest first: goes deep before it goes broad
-    queue = [(max(lower, walk.start.peak), next(tie), walk.start)]
+    queue = [(lower, next(tie), walk.start)]
     settled: set[int] = set()
-    while queue and max(queue[0][0], lower) < found.peak and not effort.over:
+    while queue and queue[0][0] < found.peak and not effort.over:
         state = walk.forced(heapq.heappop(queue)[2])
         if state.done == walk.everything:
             found = state
@@ -77,46 +88,65 @@ class Walk:
         self.spans = Spans(problem)
         self.everything = (1 << len(problem.steps)) - 1
         self.own = [tuple(dict.fromkeys((*problem.reads[s], *problem.writes[s]))) for s in problem.steps]
-        given = problem.from_start
-        never = {b for b in given if not problem.users[b] and b not in problem.to_end}
-        self.start = State(0, given - never, self.spans.amount(given).bytes, ())
+        self.after: list[list[int]] = [[] for _ in problem.steps]
+        for step, needs in enumerate(problem.needs):
+            for before in _bits(needs):
+                self.after[before].append(step)
+        self.start = self._start()
+        self.start = replace(self.start, peak=self._floor())
 
-    def ready(self, done: int) -> Iterator[int]:
-        needs = self.problem.needs
-        return (s for s in self.problem.steps if not done >> s & 1 and not needs[s] & ~done)
+    def _start(self) -> State:
+        given = self.problem.from_start
+        alive = [b for b in sorted(given) if self.problem.users[b] or b in self.problem.to_end]
+        ready = sum(1 << step for step, needs in enumerate(self.problem.needs) if not needs)
+        amount = self.spans.amount(alive)
+        peak = self.spans.amount(given).bytes
+        return State(0, ready, sum(1 << b for b in alive), amount.raw, amount.gridded, peak, ())
 
     def next(self, state: State) -> list[State]:
-        return [self.run(state, s) for s in self.ready(state.done)]
+        return [self.run(state, step) for step in _bits(state.ready)]
 
     def run(self, state: State, step: int) -> State:
-        self.effort.spend(len(state.alive) + 1)
-        problem, done = self.problem, state.done | 1 << step
-        own = self.own[step]
-        born = tuple(b for b in own if b not in state.alive)
+        problem, spans, done = self.problem, self.spans, state.done | 1 << step
+        own, scratch = self.own[step], problem.scratch[step]
+        self.effort.spend(LOOKS_AT_A_STEP + len(own))
+        born = tuple(b for b in own if not state.alive >> b & 1)
         dead = [b for b in own if not problem.users[b] & ~done and b not in problem.to_end]
-        under = tuple(b for b in dead if b in state.alive and b not in problem.writes[step])
-        present = (*state.alive, *born, *problem.scratch[step])
-        amount = self.spans.amount(present, self.spans.saved(step, under, born))
-        return State(done, state.alive.union(born).difference(dead), max(state.peak, amount.bytes), (step, state.order))
+        under = tuple(b for b in dead if b not in born and b not in problem.writes[step])
+        alive, raw, gridded = state.alive, state.raw, state.gridded
+        for b in born:
+            alive, raw, gridded = alive | 1 << b, raw + problem.sizes[b], gridded + spans.gridded[b]
+        needed = spans.needed(alive, raw, gridded, scratch, spans.saved(step, under, born))
+        for b in dead:
+            alive, raw, gridded = alive & ~(1 << b), raw - problem.sizes[b], gridded - spans.gridded[b]
+        ready = self._ready(state.ready & ~(1 << step), done, step)
+        return State(done, ready, alive, raw, gridded, max(state.peak, needed), (step, state.order))
+
+    def _ready(self, ready: int, done: int, step: int) -> int:
+        for after in self.after[step]:
+            if not self.problem.needs[after] & ~done:
+                ready |= 1 << after
+        return ready
 
     def forced(self, state: State) -> State:
         """Run every step that raises neither the peak nor what is alive: no order is better for having it wait."""
         going = True
         while going:
             going = False
-            for step in self.ready(state.done):
-                after = self.run(state, step)
+            for after in (self.run(state, step) for step in _bits(state.ready)):
                 if after.peak == state.peak and self._no_worse(state, after):
                     state, going = after, True
                     break
         return state
 
     def _no_worse(self, before: State, after: State) -> bool:
-        gone = self.spans.amount(before.alive - after.alive)
-        new = self.spans.amount(after.alive - before.alive)
-        return new.raw <= gone.raw and new.gridded <= gone.gridded and new.slack >= gone.slack
+        """The topmost buffer must have as much slack as before, too."""
+        if after.raw > before.raw or after.gridded > before.gridded:
+            return False
+        gone, new = before.alive & ~after.alive, after.alive & ~before.alive
+        return self.spans.slack_of(new) >= self.spans.slack_of(gone)
 
-    def through(self, order: Sequence[int]) -> State:
+    def through(self, order: Iterable[int]) -> State:
         state = self.start
         for step in order:
             state = self.run(state, step)
@@ -125,18 +155,47 @@ class Walk:
     def greedy(self) -> State:
         """Always the step that raises the peak least, then what is alive least."""
         state = self.start
-        while state.done != self.everything:
-            state = min(self.next(state), key=lambda s: (s.peak, self.spans.amount(s.alive).raw))
+        while state.ready:
+            state = min(self.next(state), key=lambda after: (after.peak, after.raw))
         return state
 
-    def floor(self) -> int:
-        """Below every order's peak: what a step touches must be there together, beside what is never dead."""
-        always = self.problem.from_start & self.problem.to_end
-        found = [self.start.peak, self.spans.amount(self.problem.to_end).bytes]
-        for step in self.problem.steps:
-            reads, writes = self.problem.reads[step], self.problem.writes[step]
-            under = tuple(b for b in reads if b not in self.problem.to_end and b not in writes)
-            present = always.union(self.own[step], self.problem.scratch[step])
+    def _floor(self) -> int:
+        """Below every order's peak: what a step touches, beside what is written before it and used after it in all."""
+        problem = self.problem
+        before, after = self._before(), self._after()
+        found = [self.start.peak, self.spans.amount(problem.to_end).bytes]
+        for step in problem.steps:
+            reads, writes = problem.reads[step], problem.writes[step]
+            known = {b for b in problem.from_start if self._used(b, after[step])}
+            known |= {b for s in _bits(before[step]) for b in problem.writes[s] if self._used(b, after[step])}
+            under = tuple(b for b in reads if b not in known and b not in writes)
             born = tuple(b for b in writes if b not in reads)
+            present = known.union(self.own[step], problem.scratch[step])
             found.append(self.spans.amount(present, self.spans.saved(step, under, born)).bytes)
         return max(found)
+
+    def _used(self, buffer: int, steps: int) -> bool:
+        return bool(self.problem.users[buffer] & steps) or buffer in self.problem.to_end
+
+    def _before(self) -> list[int]:
+        """Of each step, all that run before it in every order; steps come in an order in which they can run."""
+        before: list[int] = []
+        for needs in self.problem.needs:
+            for step in _bits(needs):
+                needs |= before[step]
+            before.append(needs)
+        return before
+
+    def _after(self) -> list[int]:
+        after = [0] * len(self.problem.steps)
+        for step in reversed(self.problem.steps):
+            for later in self.after[step]:
+                after[step] |= after[later] | 1 << later
+        return after
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low

@@ -22,8 +22,8 @@ from edgekit.planner.placing import Placement, improved_placement
 from edgekit.planner.problem import Plan, Problem
 
 ORDER_EFFORT = 500_000
-PLACING_EFFORT = 1_000_000
-ROUNDS = ((10_000, 300_000), (100_000, 700_000), (1_000_000, 1_000_000))  # effort for one order, for all of them
+PLACING_EFFORT = 300_000
+ROUNDS = ((10_000, 250_000), (100_000, 500_000), (500_000, 500_000))  # effort for one order, for all of them
 
 
 def plan(problem: Problem, time_limit_s: float = 60.0) -> Plan:

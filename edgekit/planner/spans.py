@@ -37,6 +37,7 @@ class Spans:
         self.grid = math.gcd(*(a for a, size in zip(problem.alignments, problem.sizes, strict=True) if size)) or 1
         self.gridded = [_up(size, self.grid) for size in problem.sizes]
         self.slack = [gridded - size for gridded, size in zip(self.gridded, problem.sizes, strict=True)]
+        self._slack = sum(1 << b for b, slack in enumerate(self.slack) if slack)  # buffers that have some
         self._saved: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[int, int]] = {}
 
     def amount(self, buffers: Iterable[int], saved: tuple[int, int] = (0, 0)) -> Amount:
@@ -47,6 +48,21 @@ class Spans:
             gridded += self.gridded[buffer]
             slack = max(slack, self.slack[buffer])
         return Amount(raw - saved[0], gridded - saved[1], slack)
+
+    def needed(self, alive: int, raw: int, gridded: int, scratch: tuple[int, ...], saved: tuple[int, int]) -> int:
+        """As amount(), of the buffers in `alive` (bits), whose bytes are known, and of a step's scratch."""
+        own = self.amount(scratch, saved)
+        slack = max(own.slack, self.slack_of(alive))
+        return max(raw + own.raw, gridded + own.gridded - slack)
+
+    def slack_of(self, buffers: int) -> int:
+        """The most that one of the buffers (bits) is shorter than on the grid."""
+        most, left = 0, buffers & self._slack
+        while left:
+            low = left & -left
+            most = max(most, self.slack[low.bit_length() - 1])
+            left ^= low
+        return most
 
     def saved(self, step: int, dying: tuple[int, ...], born: tuple[int, ...]) -> tuple[int, int]:
         """The most bytes of `born` outputs that can lie over `dying` inputs, as they are and on the grid."""
