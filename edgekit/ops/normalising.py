@@ -110,9 +110,9 @@ class LogSoftmax(Op):
 
     def _smallest(self, of_sum: Array) -> Array:
         """The difference up to which the answer is the lowest: where Q5 less the logarithm ends."""
-        factor = _difference_factor(self.input.scale, 1.0)
+        factor = difference_factor(self.input.scale, 1.0)
         back = Multiplier.of(math.ldexp(1.0, 31 - factor.shift) / factor.mantissa)
-        return np.maximum(_smallest_difference(factor) - 1, scale(of_sum + INT32_MIN, back))
+        return np.maximum(smallest_difference(factor) - 1, scale(of_sum + INT32_MIN, back))
 
     def _real(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -194,17 +194,17 @@ def _check_step(x: Tensor, beta: float) -> None:
 def _below_the_largest(x: Array, tensor: Tensor, beta: float) -> tuple[Array, Array]:
     """beta * (x - largest) in Q5, and which of them Q5 can hold."""
     steps = x.astype(np.int64) - x.max(axis=-1, keepdims=True)
-    factor = _difference_factor(tensor.scale, beta)
-    inside = steps >= _smallest_difference(factor)
+    factor = difference_factor(tensor.scale, beta)
+    inside = steps >= smallest_difference(factor)
     return scale(np.where(inside, steps, 0), factor), inside
 
 
-def _difference_factor(step: float, beta: float) -> Multiplier:
+def difference_factor(step: float, beta: float) -> Multiplier:
     """PreprocessSoftmaxScaling: steps → Q5."""
     return Multiplier.of(min(beta * step * (1 << (31 - DIFFERENCE_BITS)), float(INT32_MAX)))
 
 
-def _smallest_difference(factor: Multiplier) -> int:
+def smallest_difference(factor: Multiplier) -> int:
     """-CalculateInputRadius."""
     return -math.floor(math.ldexp((1 << DIFFERENCE_BITS) - 1, 31 - DIFFERENCE_BITS - factor.shift))
 

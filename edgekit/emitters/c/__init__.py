@@ -13,6 +13,7 @@ from edgekit.emitters.c import (
     functions,
     matrix,
     movement,
+    normalising,
     pooling,
     quantization,
     recurrent,
@@ -35,6 +36,7 @@ __all__ = ["KERNEL_SETS", "ROWS", "CModel", "CSources", "check", "emit_c"]
 ROWS: dict[type[Op], Row] = {
     **elementwise.ROWS,
     **functions.ROWS,
+    **normalising.ROWS,
     **quantization.ROWS,
     **weighted.ROWS,
     **pooling.ROWS,
