@@ -139,6 +139,7 @@ def _space() -> str | None:
 _CONVERT, _VIRTUAL = "convert", "virtual boards"
 _SDK = "pip install --upgrade edgekit-sdk"
 _TORCH = "PyTorch's CPU build first (README, Install), then pip install 'edgekit-sdk[torch]'; in a clone: '.[torch]'"
+FIRMWARE_TOOLS = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 _APT = f"as root: {INSTALL}"
 
 TOOLS = (
@@ -156,6 +157,10 @@ TOOLS = (
          _distribution("ai-edge-litert")),
     Tool("tflite-micro", "compare .tflite files with TFLite Micro (x86-64)", "pip install tflite-micro",
          _distribution("tflite-micro")),
+    Tool("arm-none-eabi-gcc", "deploy to emulated microcontrollers", f"as root: {FIRMWARE_TOOLS}",
+         _program("arm-none-eabi-gcc", "--version")),
+    Tool("qemu-system-arm", "deploy to emulated microcontrollers", f"as root: {FIRMWARE_TOOLS}",
+         _program("qemu-system-arm", "--version")),
     Tool("ssh keys", "log in to a board",
          "only for a real board: ssh-keygen -t ed25519 && ssh-copy-id pi@BOARD", _ssh_keys),
     Tool("root", _VIRTUAL, "run that command as root (sudo)", _root),

@@ -64,14 +64,18 @@ def compiler(core: Core, *flags: str) -> Compiler:
 
 
 def bench_image(models: Sequence[CSources], target: Target, *flags: str) -> Image:
-    """The test bench for models whose names differ, with an arena for the largest. flags: more for the compiler."""
+    """The test bench for models whose names differ, with an arena for the largest. flags: more for the compiler.
+
+    Raises UnsupportedError where it does not fit, UsageError without a compiler, InternalError.
+    """
     places = layout(target, max(map(arena_bytes, models)), STACK_BYTES + VARIABLES_BYTES)
     files = bench_files(models, PORT) | {"port/memory.ld": memory_script(places, max(map(arena_bytes, models)))}
     return _built(files, target, "bench.elf", flags)
 
 
 def bare_image(model: CSources, target: Target, *flags: str) -> Image:
-    """Startup, init() and one invoke(): what a firmware has of a model, without files and without test code."""
+    """Startup, init() and one invoke(): what a firmware has of a model, without files and without test code; raises
+    what `bench_image` does."""
     places = layout(target, arena_bytes(model), STACK_BYTES + VARIABLES_BYTES)
     port = runtime_dir() / "c" / "ports" / PORT
     files = {f"model/{name}": text for name, text in model.files.items() if not name.endswith("_model.c")}
@@ -82,13 +86,9 @@ def bare_image(model: CSources, target: Target, *flags: str) -> Image:
 
 
 def build_firmware(model: CSources, target: Target) -> Firmware:
-    """Both images. Raises UnsupportedError with the figures where the model does not fit, UsageError, InternalError."""
+    """Both images; raises what `bench_image` does."""
     places = layout(target, arena_bytes(model), STACK_BYTES + VARIABLES_BYTES)
-    bare, bench = bare_image(model, target), bench_image([model], target)
-    check_flash(target, bench.flash_bytes)
-    if bench.other_ram_bytes > VARIABLES_BYTES:
-        raise InternalError(f"variables need {bench.other_ram_bytes} bytes, planned are {VARIABLES_BYTES}")
-    return Firmware(bench, bare, places)
+    return Firmware(bench_image([model], target), bare_image(model, target), places)
 
 
 def compiler_version() -> str:
@@ -146,4 +146,8 @@ def _bare_main(name: str) -> str:
 def _built(files: dict[str, str], target: Target, name: str, flags: Sequence[str]) -> Image:
     cluster = target.clusters[0]
     clock = f"-DEK_CLOCK_HZ={round((cluster.max_mhz or 1) * 1e6)}u"
-    return read_image(build(files, compiler(cluster.core, clock, *flags), name))
+    image = read_image(build(files, compiler(cluster.core, clock, *flags), name))
+    check_flash(target, image.flash_bytes)
+    if image.other_ram_bytes > VARIABLES_BYTES:
+        raise InternalError(f"variables need {image.other_ram_bytes} bytes, planned are {VARIABLES_BYTES}")
+    return image

@@ -119,7 +119,7 @@ def check_emulated(target: Target) -> None:
     twins = [t.id for t in all_targets() if t.emulator and t.kind == "mcu" and t.clusters[0].core.id == core]
     same = f"; {twins[0]} is emulated and has the same core, {core}" if twins else ""
     raise UnsupportedError(
-        f"{target.id} is not emulated, and edgekit does not write to microcontrollers here",
+        f"a model cannot be deployed to {target.id}: no emulator stands for it",
         hint=f"`edgekit export` makes a library for its firmware project{same}",
     )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from edgekit.building.cortex_m import counting_plugin
 from edgekit.building.image import Image
 from edgekit.device import printable
-from edgekit.errors import DeviceError, UnsupportedError, UsageError
+from edgekit.errors import DeviceError, InternalError, UnsupportedError, UsageError
 from edgekit.target import Target
 
 QEMU = "qemu-system-arm"
@@ -41,6 +41,7 @@ CODES = {
     56: "UsageFault",
     57: "SecureFault",
 }
+_NOT_KNOWN = 0xFFFF_FFFF
 _FAULT = re.compile(rb"^edgekit: fault 0x([0-9a-f]{8}) 0x([0-9a-f]{8})$", re.MULTILINE)
 
 
@@ -88,12 +89,12 @@ def _plugin(image: Image) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _available_plugin() -> Path | None:
-    """None where there is no compiler for it, or QEMU takes no plugins."""
+    """None where there is no compiler that makes it, or QEMU takes no plugins."""
     if b"-plugin " not in subprocess.run([QEMU, "--help"], capture_output=True).stdout:
         return None
     try:
         return counting_plugin()
-    except UsageError:
+    except (UsageError, InternalError):
         return None
 
 
@@ -114,8 +115,8 @@ def _failure(code: int, stderr: bytes, image: Image, target: Target) -> DeviceEr
     fault, where = _FAULT.search(stderr), ""
     if fault is not None:
         pc, address = (int(word, 16) for word in fault.groups())
-        where = f" in {image.function_at(pc)} at {pc:#x}" if pc else ""
-        where += f", address {address:#010x}" if address else ""
+        where = "" if pc == _NOT_KNOWN else f" in {image.function_at(pc)} at {pc:#x}"
+        where += "" if address == _NOT_KNOWN else f", address {address:#010x}"
     return DeviceError(f"the firmware on {target.id} failed: {CODES[code]}{where}", hint="this is a bug: report it")
 
 

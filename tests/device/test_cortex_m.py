@@ -165,6 +165,15 @@ def test_a_wild_write_is_a_fault_with_its_place():
 
 
 @needs_tools
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_write_through_a_null_pointer_is_a_fault(board):
+    """Address 0 is writable in QEMU's boards, and holds the vectors in most."""
+    said = failure(with_kernel("  *nowhere = 1;\n  return EK_OK;", "int32_t *volatile nowhere;"), board)
+    assert "MemManage fault in ek_conv2d_s8 at 0x" in said
+    assert "address 0x00000000" in said
+
+
+@needs_tools
 def test_an_undefined_instruction_is_a_fault():
     assert "UsageFault in ek_conv2d_s8" in failure(with_kernel('  __asm__ volatile("udf #1");\n  return EK_OK;'))
 
@@ -255,6 +264,6 @@ def test_reserved_memory_is_not_used():
 
 @pytest.mark.parametrize(("board", "hint"), [("stm32f411", "mps2-an386"), ("stm32u575", "mps2-an505"), ("pico", "")])
 def test_boards_without_an_emulator_are_refused(board, hint):
-    with pytest.raises(UnsupportedError, match="not emulated") as caught:
+    with pytest.raises(UnsupportedError, match="no emulator stands for it") as caught:
         check_emulated(load_target(board))
     assert "edgekit export" in caught.value.hint and hint in caught.value.hint

@@ -8,7 +8,7 @@ enum { READ_BINARY = 1, WRITE_BINARY = 5 };
 static uintptr_t source, result;
 
 /* link.ld */
-extern uint8_t _arena_start[], _arena_end[];
+extern uint8_t _arena_start[], _arena_end[], _code_start[], _code_end[];
 extern uint32_t _stack_bottom[];
 
 static int open_file(uintptr_t *file, const char *name, uintptr_t length, uintptr_t mode) {
@@ -17,24 +17,40 @@ static int open_file(uintptr_t *file, const char *name, uintptr_t length, uintpt
   return *file != UINTPTR_MAX;
 }
 
-/* QEMU lets programs write below some memories: what lies below the stack becomes a region without access. Cores of
-   ARMv8-M have a limit of the stack instead, which the startup set. */
-static void guard_stack(void) {
-#if __ARM_ARCH < 8
-  enum { KIND, CONTROL, NUMBER, BASE, ATTRIBUTES };
-  enum { BYTES = 1 << 16, SIZE_64_KIB = 15 << 1, NO_EXECUTION = 1 << 28, ENABLE = 1, DEFAULT_ELSEWHERE = 4 };
-  volatile uint32_t *const mpu = (volatile uint32_t *)0xE000ED90;
-  mpu[NUMBER] = 0;
-  mpu[BASE] = (uint32_t)_stack_bottom - BYTES;
-  mpu[ATTRIBUTES] = NO_EXECUTION | SIZE_64_KIB | ENABLE;
-  mpu[CONTROL] = ENABLE | DEFAULT_ELSEWHERE;
-  __asm__ volatile("dsb\n isb" ::: "memory");
+/* The memory protection unit: flash, which under QEMU is RAM, becomes read-only, so that a write through a null pointer
+   is seen; what lies below the stack becomes inaccessible on cores whose stack has no limit of its own (startup.c). */
+enum { MPU_CONTROL = 1, MPU_NUMBER, MPU_BASE, MPU_LIMIT_OR_SIZE };
+enum { ENABLE = 1, DEFAULT_ELSEWHERE = 4 };
+static volatile uint32_t *const mpu = (volatile uint32_t *)0xE000ED90;
+
+static void protect(uint32_t number, uint32_t start, uint32_t limit_or_size) {
+  mpu[MPU_NUMBER] = number;
+  mpu[MPU_BASE] = start;
+  mpu[MPU_LIMIT_OR_SIZE] = limit_or_size;
+}
+
+static void protect_memory(void) {
+#if __ARM_ARCH >= 8
+  enum { READ_ONLY = 2 << 1 };
+  uint32_t code = (uint32_t)_code_start;
+  const uint32_t last = (uint32_t)_code_end - 32;
+  __asm__("" : "+r"(code)); /* the compiler thinks that nothing has address 0 */
+  protect(0, code | READ_ONLY, last | ENABLE);
+  if (code != 0) protect(1, READ_ONLY, (last - code) | ENABLE); /* the same memory for the world that is not secure */
+#else
+  enum { READ_ONLY = 6 << 24, NO_EXECUTION = 1 << 28, SIZE_64_KIB = 15 << 1 };
+  uint32_t size = 4; /* 2^(size + 1) bytes: the power of two above the code */
+  while ((2u << size) < (uint32_t)(_code_end - _code_start)) ++size;
+  protect(0, (uint32_t)_code_start, READ_ONLY | size << 1 | ENABLE);
+  protect(1, (uint32_t)_stack_bottom - (1 << 16), NO_EXECUTION | SIZE_64_KIB | ENABLE);
 #endif
+  mpu[MPU_CONTROL] = ENABLE | DEFAULT_ELSEWHERE;
+  __asm__ volatile("dsb\n isb" ::: "memory");
 }
 
 int port_open(int argc, char **argv) {
   (void)argc, (void)argv;
-  guard_stack();
+  protect_memory();
   if (!open_file(&source, "inputs", 6, READ_BINARY)) return CANNOT_READ;
   return open_file(&result, "outputs", 7, WRITE_BINARY) ? 0 : CANNOT_WRITE;
 }

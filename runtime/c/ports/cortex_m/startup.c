@@ -1,7 +1,7 @@
 /* A Cortex-M without an operating system: its vectors, the way to main(), and faults that end the program.
 
    A fault ends it with FAULT + the number of the exception (HardFault is 3), a stack overflow with FAULT, after a line
-   on the debugger's console: where it happened and which address was touched, 0 for what is not known. */
+   on the debugger's console: where it happened and which address was touched, ffffffff for what is not known. */
 #include "semihosting.h"
 
 enum { FAULT = 50 };
@@ -92,13 +92,13 @@ static void print_hex(uint32_t value) {
 /* frame: r0-r3, r12, lr, pc, xpsr */
 void ek_fault(uint32_t exception, const uint32_t *frame) {
   const int outside = frame < _stack_bottom || (uintptr_t)frame + 32 > (uintptr_t)_stack_top;
-  uint32_t status = 0, address = 0;
+  uint32_t status = 0, address = UINT32_MAX;
 #if __ARM_ARCH >= 7
   status = CFSR;
   if (status & ADDRESS_KNOWN) address = BFAR;
 #endif
   ek_semihosting(EK_SYS_WRITE0, "\nedgekit: fault");
-  print_hex(outside ? 0 : frame[6]);
+  print_hex(outside ? UINT32_MAX : frame[6]);
   print_hex(address);
   ek_semihosting(EK_SYS_WRITE0, "\n");
   ek_exit(outside || (status & (STACKING_FAILED | STACK_LIMIT)) ? FAULT : FAULT + exception);
