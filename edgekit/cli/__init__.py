@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": "deploy",
     "status": "deploy",
     "export": "export",
+    "flash": "flash",
     "report": "report",
     "targets": "targets",
     "device": "device",
