@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit import artifacts
 from edgekit.building import End, run_here
+from edgekit.deployment.firmware import run_firmware
 from edgekit.emitters.c import CSources
 from edgekit.errors import ModelError, UsageError
 from edgekit.graph.calibration import load_npz
@@ -17,6 +18,7 @@ from edgekit.runtimes.outcome import told, write_npz
 from edgekit.runtimes.running import Run
 from edgekit.runtimes.samples import joined, samples
 from edgekit.runtimes.session import Value
+from edgekit.target import load_target
 
 Ends = tuple[list[End], list[End]]
 
@@ -32,10 +34,11 @@ def run_c(
     rows = samples(load_npz(inputs), values[0])
     given, made = ends_of(build)
     progress(f"building {sources.name} for {target or 'this machine'}")
-    if target is not None:
-        raise NotImplementedError
-    done = run_here(sources, given, made, rows, limit_s)
-    version = "C on this machine"
+    if target is None:
+        done, version = run_here(sources, given, made, rows, limit_s), "C on this machine"
+    else:
+        board = load_target(target)
+        done, version = run_firmware(sources, given, made, rows, board).samples, f"C on {board.id} in QEMU"
     failed = [i for i, sample in enumerate(done) if sample.status != 0]
     if failed:
         raise ModelError(f"an index that the model computes is out of range in samples {failed[:5]}")

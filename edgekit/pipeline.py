@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit import artifacts
 from edgekit.artifacts import Conversion
 from edgekit.conversion import Progress, convert, silent
-from edgekit.errors import ModelError, UnsupportedError, UsageError
+from edgekit.errors import HealthError, ModelError, UnsupportedError, UsageError
 from edgekit.model import file_sha256
 from edgekit.project import ConvertOptions, DeviceSpec, Project, check_app_name, choose_device, load_project
 from edgekit.resources import cache_dir
@@ -24,6 +24,7 @@ from edgekit.target import Target, load_target
 
 if TYPE_CHECKING:
     from edgekit.deployment import Benchmark, BenchOptions, Deployment, Plan, Status
+    from edgekit.deployment.firmware import FirmwareRun
     from edgekit.device import Device
     from edgekit.profiling.fit import Profile
     from edgekit.program import Program
@@ -171,7 +172,7 @@ def deploy(
     identity: str | Path | None = None,
     root: str = "",
     progress: Progress = silent,
-) -> Deployment:
+) -> Deployment | FirmwareRun:
     """Bring a build folder and the runtime for it to a board, check it there, make it current, and measure it.
 
     build     the build folder; default: that of edgekit.toml, converted first when what it was made of has changed, or
@@ -184,13 +185,18 @@ def deploy(
     dry_run   only look at the board and plan
     root      on the board, default ~/.edgekit
 
+    For an emulated microcontroller the C of the build becomes firmware, which runs the golden samples under QEMU; only
+    `build` and `target` (or `device`) mean something then, and the result is a FirmwareRun.
+
     Raises any class of edgekit.errors but UntrustedResult; the release that was current before is still current then.
     """
     from edgekit import deployment
 
     project = load_project(Path(build) if build is not None else Path.cwd())
+    kind = _microcontroller(project, target, device, host)
+    if kind is not None:
+        return _deploy_firmware(project, build, kind, progress)
     spec, kind = _choose(project, target, device, host)
-    _check_linux(kind)
     name = None if app is None else check_app_name(app)
     deployment.check_root(root)
     runtime = runtime or (project.runtime if project else "")
@@ -222,11 +228,17 @@ def benchmark(
     identity: str | Path | None = None,
     root: str = "",
     progress: Progress = silent,
-) -> Benchmark:
-    """Measure the release of an app that is current on a board; arguments as for `deploy`."""
+) -> Benchmark | FirmwareRun:
+    """Measure the release of an app that is current on a board; arguments as for `deploy`.
+
+    An emulated microcontroller has nothing on it: there the project's own build is deployed again.
+    """
     from edgekit import deployment
 
     project = load_project(Path.cwd())
+    kind = _microcontroller(project, target, device, host)
+    if kind is not None:
+        return _deploy_firmware(project, None, kind, progress)
     spec, kind = _choose(project, target, device, host)
     app = None if app is None else check_app_name(app)
     deployment.check_root(root)
@@ -268,10 +280,40 @@ def _choose(
     return spec, load_target(spec.target)
 
 
+def _microcontroller(
+    project: Project | None, target: str | None, device: str | None, host: str | None
+) -> Target | None:
+    """The microcontroller that is meant; None where it is a Linux board. It has no host: QEMU stands for it."""
+    if device is None and (target is None or host is not None):
+        return None
+    kind = load_target(choose_device(project, device=device).target if target is None else target)
+    return kind if kind.kind == "mcu" and host is None else None
+
+
+def _deploy_firmware(
+    project: Project | None, build: str | Path | None, kind: Target, progress: Progress
+) -> FirmwareRun:
+    """The C of a build on an emulated microcontroller. Raises HealthError where its outputs are wrong."""
+    from edgekit.c_run import ends_of, read_model
+    from edgekit.deployment.firmware import check_emulated, deploy_firmware
+
+    check_emulated(kind)
+    folder = _fresh_build(project, build, progress, ".c")
+    inputs, outputs = ends_of(folder)
+    given, wanted = artifacts.read_golden(folder)
+    count = len(next(iter(given.values())))
+    samples, expected = ([{k: v[i] for k, v in arrays.items()} for i in range(count)] for arrays in (given, wanted))
+    done = deploy_firmware(read_model(folder), inputs, outputs, samples, expected, kind, progress)
+    if not done.equal:
+        apart = done.golden["max_abs_error"]
+        raise HealthError(f"the outputs on {kind.id} are off by up to {apart:g}", hint="report this model")
+    return done
+
+
 def _check_linux(kind: Target) -> None:
     if kind.kind != "linux":
         raise UnsupportedError(
-            f"{kind.id} is not a Linux board", hint="deploying to microcontrollers is not possible yet"
+            f"{kind.id} is not a Linux board", hint="edgekit export makes a library for its firmware"
         )
 
 

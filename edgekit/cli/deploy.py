@@ -78,15 +78,20 @@ def deploy(
 ) -> None:
     """Bring a model and its runtime to a board, check it there, make it current, measure it.
 
-    BUILD is the folder that `edgekit convert` wrote; by default that of edgekit.toml, converted first if need be.
+    BUILD is the folder that `edgekit convert` wrote; by default that of edgekit.toml, converted first if need be. An
+    emulated microcontroller, such as mps2-an386, gets firmware made of the C in it, and needs no --host.
     """
     from edgekit import pipeline
     from edgekit.deployment import BenchOptions
-    from edgekit.report.tables import deployment_table
+    from edgekit.report.firmware import is_firmware
+    from edgekit.report.tables import benchmark_table, deployment_table
 
     bench = None if no_bench else BenchOptions(bench_seconds, rigor, threads)
     with stages() as progress:
         document = pipeline.deploy(build, bench=bench, progress=progress, **options).document()
+    if is_firmware(document):
+        emit({"benchmark": document}, lambda console: benchmark_table(document, console))
+        return
     emit(document, lambda console: deployment_table(document, console))
     _trust(document["benchmark"], require_trusted)
 
