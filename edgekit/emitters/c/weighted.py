@@ -24,6 +24,7 @@ from edgekit.program.fixed_point import INT32_MAX
 from edgekit.program.tensor import Array
 
 HEADER = "ek_weighted.h"
+BLOCK = 4  # EK_BLOCK
 
 
 def conv_2d(op: Conv2D) -> Lowered:
@@ -45,7 +46,7 @@ def transpose_conv(op: TransposeConv) -> Lowered:
     kernel = data.shape[1], data.shape[2]
     seen = window(op, kernel, op.stride, (1, 1), op.crop)
     over = transposed_windows(op.input, op.output, kernel, op.stride, op.crop)
-    return _sums(op, "ek_transpose_conv", data, 0, {"window": seen}, over)
+    return _sums(op, "ek_transpose_conv", data, {"window": seen}, over)
 
 
 def fully_connected(op: FullyConnected) -> Lowered:
@@ -55,19 +56,21 @@ def fully_connected(op: FullyConnected) -> Lowered:
     reads, writes = depth * op.input.numpy_dtype.itemsize, units * op.output.numpy_dtype.itemsize
     first = np.arange(rows) * reads
     over = in_order(first, first + reads, np.arange(rows) * writes, writes)
-    return _sums(op, "ek_fully_connected", data, 0, {"rows": rows, "depth": depth, "units": units}, over, "backward")
+    fields: Fields = {"rows": rows, "depth": depth, "units": units}
+    return _sums(op, "ek_fully_connected", data, fields, over, backward="backward")
 
 
 def _grouped(op: Conv2D | DepthwiseConv2D, data: Array, groups: int) -> Lowered:
     """data: (O, KH, KW, C / groups)."""
     fields: Fields = {"window": _window(op, data.shape[1:3]), "groups": groups}
-    return _sums(op, "ek_conv2d", data, 0, fields, _over(op, data.shape[1:3], own_channel=False))
+    return _sums(op, "ek_conv2d", data, fields, _over(op, data.shape[1:3], own_channel=False))
 
 
 def _depthwise(op: Conv2D | DepthwiseConv2D, data: Array) -> Lowered:
     """data: (KH, KW, C)."""
     fields: Fields = {"window": _window(op, data.shape[:2])}
-    return _sums(op, "ek_depthwise_conv2d", data, 2, fields, _over(op, data.shape[:2], own_channel=True))
+    over = _over(op, data.shape[:2], own_channel=True)
+    return _sums(op, "ek_depthwise_conv2d", data.transpose(2, 0, 1), fields, over, in_blocks=True)
 
 
 def _window(op: Conv2D | DepthwiseConv2D, kernel: Any) -> dict[str, Value]:
@@ -79,43 +82,53 @@ def _over(op: Conv2D | DepthwiseConv2D, kernel: Any, *, own_channel: bool) -> Ov
 
 
 def _sums(
-    op: Any, kernel: str, data: Array, axis: int, fields: Fields, over: Overlap, backward: str = "window.backward"
+    op: Any,
+    kernel: str,
+    data: Array,
+    fields: Fields,
+    over: Overlap,
+    *,
+    in_blocks: bool = False,
+    backward: str = "window.backward",
 ) -> Lowered:
-    """The one call of a weighted sum. data: weights as the kernel reads them; axis: of the outputs in them."""
+    """The one call of a weighted sum. data: weights, outputs first; in_blocks: as int8 they are packed so."""
     dtype = op.output.dtype
     if dtype not in ("s8", "f32") or op.input.dtype != dtype:
         raise Refusal(f"there is no kernel from {op.input.dtype} to {dtype}", "use int8 or float32 throughout")
-    made = _float_sums(op, data) if dtype == "f32" else _integer_sums(op, data, axis)
+    made = _float_sums(op, data) if dtype == "f32" else _integer_sums(op, data, in_blocks)
     call = Call(f"{kernel}_{dtype}", HEADER, (op.input, op.output), {**fields, **made}, backward=backward)
     return Lowered((call,), {(op.input, op.output): over})
 
 
 def _float_sums(op: Any, data: Array) -> dict[str, Value]:
     low, high = op.activation.value
-    bias = None if len(op.inputs) < 3 else Table(constant(op, 2))
-    return {"weights": _packed(data), "finish": {"bias": bias, "low": float(low), "high": float(high)}}
-
-
-def _integer_sums(op: Any, data: Array, axis: int) -> dict[str, Value]:
-    _check_sums(op, data, axis)
+    bias = Table(constant(op, 2)) if len(op.inputs) > 2 else table(np.zeros(len(data)), "f32")
     return {
-        "weights": _packed(data),
-        "offset": -op.input.zero_point,
-        "requantize": requantize(op, data.shape[axis]),
+        "weights": Table(np.ascontiguousarray(data)),
+        "finish": {"bias": bias, "low": float(low), "high": float(high)},
     }
 
 
-def _check_sums(op: Op, data: Array, axis: int) -> None:
+def _integer_sums(op: Any, data: Array, in_blocks: bool) -> dict[str, Value]:
+    _check_sums(op, data)
+    return {
+        "weights": table(_blocks(data) if in_blocks else data, "s8"),
+        "offset": -op.input.zero_point,
+        "requantize": requantize(op, len(data)),
+    }
+
+
+def _check_sums(op: Op, data: Array) -> None:
     """Refuses sums that no int32 holds."""
-    others = tuple(a for a in range(data.ndim) if a != axis)
     low, high = op.input.limits
     farthest = max(high - op.input.zero_point, op.input.zero_point - low)
-    if int(np.abs(data.astype(np.int64)).sum(axis=others).max()) * farthest > INT32_MAX:
+    if int(np.abs(data.astype(np.int64)).reshape(len(data), -1).sum(axis=1).max()) * farthest > INT32_MAX:
         raise Refusal("its sums can exceed 32 bits", "split it into several layers")
 
 
-def _packed(data: Array) -> Table:
-    return Table(np.ascontiguousarray(data))
+def _blocks(data: Array) -> Array:
+    """(C, KH, KW) → for each block of channels its (KH, KW, channels of the block), one after the other."""
+    return np.concatenate([data[c : c + BLOCK].transpose(1, 2, 0).reshape(-1) for c in range(0, len(data), BLOCK)])
 
 
 def constant(op: Op, index: int) -> Array:
@@ -127,18 +140,14 @@ def constant(op: Op, index: int) -> Array:
 
 
 def requantize(op: Any, channels: int) -> dict[str, Value]:
-    """Fields of ek_requantize: one factor where all are equal."""
-    factors = weighted_sum_factors(op, channels)
-    per_channel = len(set(factors)) > 1
-    used = factors if per_channel else factors[:1]
-    zero = op.output.zero_point
+    """Fields of ek_requantize."""
+    factors, zero = weighted_sum_factors(op, channels), op.output.zero_point
     low, high = op.activation.limits(op.output)
-    bias = None if len(op.inputs) < 3 else table(constant(op, 2).astype(np.int64).astype(np.int32), "s32")
+    bias = constant(op, 2) if len(op.inputs) > 2 else np.zeros(channels)
     return {
-        "bias": bias,
-        "multipliers": table([f.mantissa for f in used], "s32"),
-        "shifts": table([f.shift for f in used], "s8"),
-        "per_channel": int(per_channel),
+        "bias": table(bias.astype(np.int64).astype(np.int32), "s32"),
+        "multipliers": table([f.mantissa for f in factors], "s32"),
+        "shifts": table([f.shift for f in factors], "s8"),
         "low": low - zero,
         "high": high - zero,
         "zero": zero,

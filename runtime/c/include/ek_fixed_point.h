@@ -18,6 +18,11 @@ static inline int32_t ek_divide_by_pot(int32_t x, int32_t exponent) {
   return (x >> exponent) + ((x & mask) > threshold);
 }
 
+/* the same of x > INT32_MIN: half the instructions */
+static inline int32_t ek_divide_by_pot_above_min(int32_t x, int32_t exponent) {
+  return exponent == 0 ? x : (((x + (x >> 31)) >> (exponent - 1)) + 1) >> 1;
+}
+
 /* x * 2^bits in 32 bits that wrap */
 static inline int32_t ek_shift_left(int32_t x, int32_t bits) { return (int32_t)((uint32_t)x << bits); }
 
@@ -25,7 +30,7 @@ static inline int32_t ek_shift_left(int32_t x, int32_t bits) { return (int32_t)(
 static inline int32_t ek_scale(int32_t x, int32_t multiplier, int32_t shift) {
   const int32_t left = shift > 0 ? shift : 0;
   const int64_t product = (int64_t)ek_shift_left(x, left) * multiplier;
-  return ek_divide_by_pot((int32_t)((product + (INT32_C(1) << 30)) >> 31), left - shift);
+  return ek_divide_by_pot_above_min((int32_t)((product + (INT32_C(1) << 30)) >> 31), left - shift);
 }
 
 static inline int32_t ek_clamp(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }

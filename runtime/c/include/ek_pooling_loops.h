@@ -22,8 +22,9 @@ static SUM gathered(const PARAMS *p, const ek_view *view, const NUMBER *x) {
 
 ek_status KERNEL(const PARAMS *p, const NUMBER *x, NUMBER *y) {
   const int32_t channels = p->window.in_c;
-  for (int32_t i = 0; i < ek_view_count(&p->window); ++i) {
-    const ek_view view = ek_view_of(&p->window, i);
+  ek_view view;
+  ek_first_view(&p->window, &view);
+  for (int32_t n = ek_view_count(&p->window); n > 0; --n, ek_next_view(&p->window, &view)) {
     const NUMBER *from = x + view.x;
     NUMBER *to = y + view.pixel * channels;
     for (int32_t c = 0; c < channels; ++c) {

@@ -9,17 +9,15 @@
 
 /* How an s32 sum becomes an s8 output: + bias, * multiplier * 2^(shift - 31), clamped, + zero. */
 typedef struct {
-  const int32_t *bias;        /* [out], or 0 */
-  const int32_t *multipliers; /* [out], or [1] where per_channel is 0 */
-  const int8_t *shifts;       /* the same */
-  int32_t per_channel;
-  int32_t low, high; /* smallest and largest output, minus zero */
+  const int32_t *bias, *multipliers; /* [out] */
+  const int8_t *shifts;              /* [out] */
+  int32_t low, high;                 /* smallest and largest output, minus zero */
   int32_t zero;
 } ek_requantize;
 
 /* How an f32 sum becomes an f32 output. */
 typedef struct {
-  const float *bias; /* [out], or 0 */
+  const float *bias; /* [out] */
   float low, high;
 } ek_finish_f32;
 
@@ -41,17 +39,20 @@ typedef struct {
 ek_status ek_conv2d_s8(const ek_conv2d_s8_params *p, const int8_t *x, int8_t *y);
 ek_status ek_conv2d_f32(const ek_conv2d_f32_params *p, const float *x, float *y);
 
-/* Each channel by itself: window.out_c is window.in_c. */
+/* Each channel by itself: window.out_c is window.in_c. Weights for int8 lie in blocks of EK_BLOCK channels, the last of
+   which may have fewer: [blocks][kernel_h][kernel_w][channels of the block]. */
+enum { EK_BLOCK = 4 };
+
 typedef struct {
   ek_window window;
-  const int8_t *weights; /* [kernel_h][kernel_w][out] */
-  int32_t offset;        /* minus the zero point of the input */
+  const int8_t *weights;
+  int32_t offset; /* minus the zero point of the input */
   ek_requantize requantize;
 } ek_depthwise_conv2d_s8_params;
 
 typedef struct {
   ek_window window;
-  const float *weights; /* [kernel_h][kernel_w][out] */
+  const float *weights; /* [out][kernel_h][kernel_w] */
   ek_finish_f32 finish;
 } ek_depthwise_conv2d_f32_params;
 

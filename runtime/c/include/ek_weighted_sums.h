@@ -1,38 +1,46 @@
-/* What the kernels of ek_weighted.h share. */
+/* What the kernels of ek_weighted.h share. The loops over products are functions of their own, so that a compiler has
+   all registers for them. */
 #ifndef EK_WEIGHTED_SUMS_H
 #define EK_WEIGHTED_SUMS_H
 
 #include "ek_fixed_point.h"
 #include "ek_weighted.h"
 
-/* s8: up to four sums at once. The input is read and shifted once for all of them, which halves the instructions. */
-enum { EK_LANES = 4 };
+/* Sums are made in blocks of EK_BLOCK, which share what they read of the input, and requantized EK_SUMS at a time. */
+enum { EK_SUMS = 16 };
 
-static inline int32_t ek_lanes(int32_t left) { return left < EK_LANES ? left : EK_LANES; }
+static inline int32_t ek_least(int32_t a, int32_t b) { return a < b ? a : b; }
 
-/* sums[k] += (x + offset) * w[k * step] over n neighbours; lanes beyond `lanes` repeat the last one */
-static inline void ek_dots_s8(int32_t *sums, const int8_t *x, int32_t offset, const int8_t *w, int32_t step,
-                              int32_t lanes, int32_t n) {
-  const int8_t *w1 = lanes > 1 ? w + step : w;
-  const int8_t *w2 = lanes > 2 ? w1 + step : w1;
-  const int8_t *w3 = lanes > 3 ? w2 + step : w2;
-  int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
-  for (const int8_t *end = x + n; x != end; ++x) {
-    const int32_t value = *x + offset;
-    a += value * *w++;
-    b += value * *w1++;
-    c += value * *w2++;
-    d += value * *w3++;
-  }
-  sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+/* int8: which products make a sum, `rows` rows of `runs` runs of `length` neighbours. */
+typedef struct {
+  int32_t rows, runs, length;
+  int32_t next_x, next_w;         /* elements of input and weights between the end of a run and the next one */
+  int32_t next_row_x, next_row_w; /* and what is added behind the last run of a row */
+  int32_t output_w;               /* elements of weights from output to output */
+  int32_t offset;                 /* added to the input */
+} ek_runs;
+
+/* run_x, run_w: elements from run to run; row_x, row_w: from row to row */
+static inline ek_runs ek_runs_of(int32_t rows, int32_t runs, int32_t length, int32_t run_x, int32_t run_w,
+                                 int32_t row_x, int32_t row_w) {
+  ek_runs r = {rows, runs, length, run_x - length, run_w - length, row_x - runs * run_x, row_w - runs * run_w, 0, 0};
+  return r;
 }
 
-static inline int8_t ek_requantized_s8(const ek_requantize *r, int32_t sum, int32_t channel) {
-  const int32_t k = r->per_channel ? channel : 0;
-  const uint32_t bias = r->bias ? (uint32_t)r->bias[channel] : 0;
-  const int32_t scaled = ek_scale((int32_t)((uint32_t)sum + bias), r->multipliers[k], r->shifts[k]);
-  return (int8_t)(ek_clamp(scaled, r->low, r->high) + r->zero);
-}
+/* sums[k]: bias[k] + the sum of (x + offset) * weights of output k; those from `outputs` up to a full block are of no
+   use */
+void ek_sum_runs_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const ek_runs *r, const int8_t *x,
+                    const int8_t *w);
+
+/* the same of one block */
+void ek_sum_block_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const ek_runs *r, const int8_t *x,
+                     const int8_t *w);
+
+/* a + b in 32 bits that wrap */
+static inline int32_t ek_wrapping_sum(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+
+/* y[k] for sums[k] of the outputs from `channel` on */
+void ek_requantize_s8(const ek_requantize *r, int32_t channel, const int32_t *sums, int32_t outputs, int8_t *y);
 
 static inline float ek_dot_f32(float sum, const float *x, const float *w, int32_t n) {
   for (int32_t i = 0; i < n; ++i) sum += x[i] * w[i];
@@ -40,7 +48,7 @@ static inline float ek_dot_f32(float sum, const float *x, const float *w, int32_
 }
 
 static inline float ek_finished_f32(const ek_finish_f32 *f, float sum, int32_t channel) {
-  if (f->bias) sum += f->bias[channel];
+  sum += f->bias[channel];
   return sum < f->low ? f->low : sum > f->high ? f->high : sum;
 }
 

@@ -26,8 +26,9 @@ static void pixel(const ek_conv2d_f32_params *p, const ek_view *view, const floa
 }
 
 ek_status ek_conv2d_f32(const ek_conv2d_f32_params *p, const float *x, float *y) {
-  for (int32_t i = 0; i < ek_view_count(&p->window); ++i) {
-    const ek_view view = ek_view_of(&p->window, i);
+  ek_view view;
+  ek_first_view(&p->window, &view);
+  for (int32_t n = ek_view_count(&p->window); n > 0; --n, ek_next_view(&p->window, &view)) {
     pixel(p, &view, x + view.x, y + view.pixel * p->window.out_c);
   }
   return EK_OK;

@@ -1,38 +1,37 @@
 /* Convolution, also grouped and dilated. Source of the arithmetic: TFLite's reference_integer_ops/conv.h. */
 #include "ek_weighted_sums.h"
 
-/* Sums of `lanes` channels that see the same input. Neighbouring taps of one row are one run where they can be. */
-static void sums_of(const ek_conv2d_s8_params *p, const ek_view *view, const int8_t *x, const int8_t *weights,
-                    int32_t lanes, int32_t *sums) {
+/* The taps of a row are neighbours, and one run, where nothing lies between them. */
+static ek_runs runs_of(const ek_conv2d_s8_params *p, const ek_view *view) {
   const ek_window *w = &p->window;
   const int32_t depth = w->in_c / p->groups, joined = w->dilation_w == 1 && p->groups == 1;
-  const int32_t runs = joined ? 1 : view->columns, run = joined ? view->columns * depth : depth;
-  const int32_t channel = w->kernel_h * w->kernel_w * depth;
-  for (int32_t i = 0; i < view->rows; ++i) {
-    for (int32_t j = 0; j < runs; ++j)
-      ek_dots_s8(sums, x + j * w->dilation_w * w->in_c, p->offset, weights + j * depth, channel, lanes, run);
-    x += w->dilation_h * w->in_w * w->in_c;
-    weights += w->kernel_w * depth;
-  }
+  const int32_t runs = joined ? 1 : view->columns, length = joined ? view->columns * depth : depth;
+  const int32_t row_x = w->dilation_h * w->in_w * w->in_c;
+  return ek_runs_of(view->rows, runs, length, w->dilation_w * w->in_c, depth, row_x, w->kernel_w * depth);
 }
 
 static void pixel(const ek_conv2d_s8_params *p, const ek_view *view, const int8_t *x, int8_t *y) {
-  const ek_window *w = &p->window;
-  const int32_t depth = w->in_c / p->groups, per_group = w->out_c / p->groups;
-  for (int32_t first = 0; first < w->out_c; first += per_group, x += depth) {
-    for (int32_t o = first, lanes; o < first + per_group; o += lanes) {
-      int32_t sums[EK_LANES] = {0};
-      lanes = ek_lanes(first + per_group - o);
-      sums_of(p, view, x, p->weights + (o * w->kernel_h * w->kernel_w + view->tap) * depth, lanes, sums);
-      for (int32_t k = 0; k < lanes; ++k) y[o + k] = ek_requantized_s8(&p->requantize, sums[k], o + k);
-    }
+  ek_runs runs = runs_of(p, view);
+  const int32_t depth = p->window.in_c / p->groups;
+  const int32_t per_group = p->window.out_c / p->groups;
+  const int8_t *weights = p->weights + view->tap * depth;
+  runs.output_w = p->window.kernel_h * p->window.kernel_w * depth;
+  runs.offset = p->offset;
+  for (int32_t o = 0, left = per_group, outputs; o < p->window.out_c; o += outputs) {
+    int32_t sums[EK_SUMS];
+    outputs = ek_least(left, EK_SUMS);
+    ek_sum_runs_s8(sums, outputs, p->requantize.bias + o, &runs, x, weights);
+    ek_requantize_s8(&p->requantize, o, sums, outputs, y + o);
+    weights += outputs * runs.output_w;
+    left -= outputs;
+    if (left == 0) left = per_group, x += depth;
   }
 }
 
 ek_status ek_conv2d_s8(const ek_conv2d_s8_params *p, const int8_t *x, int8_t *y) {
-  for (int32_t i = 0; i < ek_view_count(&p->window); ++i) {
-    const ek_view view = ek_view_of(&p->window, i);
+  ek_view view;
+  ek_first_view(&p->window, &view);
+  for (int32_t n = ek_view_count(&p->window); n > 0; --n, ek_next_view(&p->window, &view))
     pixel(p, &view, x + view.x, y + view.pixel * p->window.out_c);
-  }
   return EK_OK;
 }

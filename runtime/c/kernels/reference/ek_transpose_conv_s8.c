@@ -3,30 +3,27 @@
 #include "ek_transposed.h"
 #include "ek_weighted_sums.h"
 
-static void sums_of(const ek_transpose_conv_s8_params *p, const ek_source *source, const int8_t *x,
-                    const int8_t *weights, int32_t lanes, int32_t *sums) {
+static void pixel(const ek_transpose_conv_s8_params *p, const ek_source *source, const int8_t *x, int8_t *y) {
   const ek_window *w = &p->window;
   const ek_meetings *rows = &source->rows, *columns = &source->columns;
-  for (int32_t i = 0; i < rows->count; ++i) {
-    for (int32_t j = 0; j < columns->count; ++j) {
-      const int8_t *from = x + ((rows->at - i) * w->in_w + columns->at - j) * w->in_c;
-      const int32_t tap = (rows->tap + i * w->stride_h) * w->kernel_w + columns->tap + j * w->stride_w;
-      ek_dots_s8(sums, from, p->offset, weights + tap * w->in_c, w->kernel_h * w->kernel_w * w->in_c, lanes, w->in_c);
-    }
+  const int32_t row_x = -w->in_w * w->in_c, row_w = w->stride_h * w->kernel_w * w->in_c;
+  ek_runs runs = ek_runs_of(rows->count, columns->count, w->in_c, -w->in_c, w->stride_w * w->in_c, row_x, row_w);
+  const int8_t *from = x + (rows->at * w->in_w + columns->at) * w->in_c;
+  const int8_t *weights = p->weights + (rows->tap * w->kernel_w + columns->tap) * w->in_c;
+  runs.output_w = w->kernel_h * w->kernel_w * w->in_c;
+  runs.offset = p->offset;
+  for (int32_t o = 0; o < w->out_c; o += EK_SUMS) {
+    const int32_t outputs = ek_least(w->out_c - o, EK_SUMS);
+    int32_t sums[EK_SUMS];
+    ek_sum_runs_s8(sums, outputs, p->requantize.bias + o, &runs, from, weights + o * runs.output_w);
+    ek_requantize_s8(&p->requantize, o, sums, outputs, y + o);
   }
 }
 
 ek_status ek_transpose_conv_s8(const ek_transpose_conv_s8_params *p, const int8_t *x, int8_t *y) {
-  const ek_window *w = &p->window;
-  for (int32_t i = 0; i < ek_view_count(w); ++i) {
-    const ek_source source = ek_source_of(w, i);
-    for (int32_t o = 0, lanes; o < w->out_c; o += lanes) {
-      int32_t sums[EK_LANES] = {0};
-      lanes = ek_lanes(w->out_c - o);
-      sums_of(p, &source, x + source.picture, p->weights + o * w->kernel_h * w->kernel_w * w->in_c, lanes, sums);
-      for (int32_t k = 0; k < lanes; ++k)
-        y[source.pixel * w->out_c + o + k] = ek_requantized_s8(&p->requantize, sums[k], o + k);
-    }
+  for (int32_t i = 0; i < ek_view_count(&p->window); ++i) {
+    const ek_source source = ek_source_of(&p->window, i);
+    pixel(p, &source, x + source.picture, y + source.pixel * p->window.out_c);
   }
   return EK_OK;
 }
