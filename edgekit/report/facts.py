@@ -61,7 +61,19 @@ def conversion_facts(document: Document) -> list[Fact]:
         facts += [_calibration_fact(calibration), _parity_fact(document), _layers_fact(document)]
     if part(document, "tflite"):
         facts += [_tflite_accuracy_fact(document), _tflite_fact(document)]
+    if part(document, "c"):
+        facts.append(_c_fact(document))
     return [fact for fact in facts if fact.value]
+
+
+def _c_fact(document: Document) -> Fact:
+    """What the C needs, and whether it was run."""
+    made = part(document, "c")
+    least = "" if made.get("arena_exact") else ", perhaps not the least"
+    checked = made.get("checked_with")
+    how = f"equal to the interpreter when compiled with {clean(checked)}" if checked else "no C compiler to check it"
+    text = f"arena {size(made.get('arena_bytes'))}{least}, constants {size(made.get('constant_bytes'))}"
+    return Fact("C", text, how, GOOD if checked else WARN)
 
 
 def _signature(document: Document) -> str:
