@@ -73,7 +73,7 @@ def best_order(problem: Numbered, effort: Effort) -> BestOrder:
         if state.done in settled:
             continue
         settled.add(state.done)
-        for after in walk.next(state):
+        for after in reversed(walk.next(state)):
             if after.peak < found.peak:
                 heapq.heappush(queue, (after.peak, next(tie), after))
     below = min((peak for peak, _, _ in queue), default=found.peak)
@@ -104,7 +104,8 @@ class Walk:
         return State(0, ready, sum(1 << b for b in alive), amount.raw, amount.gridded, peak, ())
 
     def next(self, state: State) -> list[State]:
-        return [self.run(state, step) for step in _bits(state.ready)]
+        """The most promising first: where less is alive for long, the rest has more room."""
+        return sorted((self.run(state, step) for step in _bits(state.ready)), key=lambda after: (after.peak, after.raw))
 
     def run(self, state: State, step: int) -> State:
         problem, spans, done = self.problem, self.spans, state.done | 1 << step
@@ -156,7 +157,7 @@ class Walk:
         """Always the step that raises the peak least, then what is alive least."""
         state = self.start
         while state.ready:
-            state = min(self.next(state), key=lambda after: (after.peak, after.raw))
+            state = self.next(state)[0]
         return state
 
     def _floor(self) -> int:

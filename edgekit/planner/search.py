@@ -86,7 +86,7 @@ class _Round:
                 continue
             if state.done == walk.everything:
                 yield state
-            todo += sorted(walk.next(state), key=lambda after: -after.peak)
+            todo += reversed(walk.next(state))
 
     def _search_in(self, state: State, found: Conflicts) -> int:
         """Keeps what is smaller than the best; returns what no plan with this order is below."""
