@@ -7,6 +7,7 @@ a bug of edgekit.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -22,12 +23,17 @@ LIMIT_S = 1200.0
 
 @dataclass(frozen=True)
 class Compiler:
-    """command: the compiler and its flags, such as ("cc", "-O2"); links: flags behind the sources."""
+    """command: the compiler and its flags, such as ("cc", "-O2"); links: flags behind the sources.
+
+    environment  variables that it gets beside those of this process; version: where its path does not tell it
+    """
 
     name: str
     command: tuple[str, ...]
     links: tuple[str, ...] = ()
     how_to_get: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    version: str = ""
 
     @property
     def installed(self) -> bool:
@@ -47,9 +53,10 @@ def build(files: Mapping[str, str], compiler: Compiler, name: str = "program") -
     headers. Raises UsageError or InternalError."""
     if not compiler.installed:
         raise UsageError(f"{compiler.command[0]} is not installed", hint=compiler.how_to_get)
-    program = cache_dir() / "programs" / _key(files, compiler) / name
-    if program.is_file():
-        return program
+    found = built(files, compiler, name)
+    if found is not None:
+        return found
+    program = _place(files, compiler, name)
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="edgekit-build-") as folder:
         made = _compile(files, compiler, Path(folder), name)
@@ -57,6 +64,16 @@ def build(files: Mapping[str, str], compiler: Compiler, name: str = "program") -
         shutil.copy2(made, part)
         part.replace(program)
     return program
+
+
+def built(files: Mapping[str, str], compiler: Compiler, name: str = "program") -> Path | None:
+    """What an earlier `build` made of the same; None where it is to be made."""
+    program = _place(files, compiler, name)
+    return program if program.is_file() else None
+
+
+def _place(files: Mapping[str, str], compiler: Compiler, name: str) -> Path:
+    return cache_dir() / "programs" / _key(files, compiler) / name
 
 
 def _key(files: Mapping[str, str], compiler: Compiler) -> str:
@@ -71,7 +88,7 @@ def _key(files: Mapping[str, str], compiler: Compiler) -> str:
 def _version(compiler: Compiler) -> str:
     """A new compiler builds again."""
     path = shutil.which(compiler.command[0])
-    return "" if path is None else str(Path(path).resolve())
+    return "" if path is None else f"{Path(path).resolve()}{compiler.version}"
 
 
 def _compile(files: Mapping[str, str], compiler: Compiler, folder: Path, name: str) -> Path:
@@ -81,7 +98,8 @@ def _compile(files: Mapping[str, str], compiler: Compiler, folder: Path, name: s
     includes = sorted({f"-I{Path(path).parent}" for path in files if path.endswith(".h")})
     sources = sorted(path for path in files if path.endswith((".c", ".S")))
     command = [*compiler.command, *includes, *sources, "-o", name, *compiler.links]
-    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=LIMIT_S)
+    environment = os.environ | dict(compiler.environment)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=LIMIT_S)
     if done.returncode != 0:
         text = done.stderr.decode(errors="replace")
         error = next((line for line in text.splitlines() if "error" in line), text[-300:])

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edgekit.bundle import Bundle, BundleFile
-from edgekit.deployment.probe import Facts
+from edgekit.deployment.probe import Facts, python_of
 from edgekit.errors import DeviceError
 
 # Bigger files travel alone, so that a cut transfer can go on where it stopped. Each costs an exec and with it the start
@@ -262,7 +262,7 @@ def _commit(bundle: Bundle, missing: Iterable[BundleFile], options: Options) -> 
 
 
 def _activate(bundle: Bundle, facts: Facts, options: Options, *, hash_files: bool) -> Step:
-    python = facts.python.executable if facts.python else "python3"
+    python = python_of(facts)
     hashed = "check every file, " if hash_files else ""
     switch = "" if facts.app(bundle.app).current == bundle.id else ", then make it current by one rename"
     return Step(

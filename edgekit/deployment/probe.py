@@ -61,6 +61,7 @@ class Facts:
 
     arch          of its programs, not of its kernel: aarch64, armv7l, armv6l, x86_64, ...
     libc          ("glibc", (2, 36)), or ("musl", None)
+    hard_float    32-bit Arm: whether its programs pass floats in registers of the floating point unit (armhf)
     capabilities  what was tried on the file system of `root`, by name: hard_link, exec, flock, ...
     blobs         sha256 of what its store holds; `parts`: bytes that arrived of cut transfers
     ignored       folders among its apps and releases whose names are not edgekit's
@@ -89,6 +90,7 @@ class Facts:
     blobs: frozenset[str] = frozenset()
     parts: Mapping[str, int] = field(default_factory=dict)
     ignored: int = 0
+    hard_float: bool | None = None
 
     def app(self, name: str) -> AppState:
         """The state of one app; empty when the device has nothing of it."""
@@ -146,6 +148,11 @@ def board_python(facts: Facts) -> BoardPython:
     return facts.python
 
 
+def python_of(facts: Facts) -> str:
+    """What the scripts there start where a release has no program of its own; a native one needs none."""
+    return facts.python.executable if facts.python else "python3"
+
+
 def only_app(facts: Facts, label: str) -> str:
     """The app that is meant where none is named."""
     names = [app.name for app in facts.apps if app.current]
@@ -189,6 +196,7 @@ def parse(text: str, label: str) -> Facts:
         blobs=frozenset(answer.shas("blob", "blobs/")),
         parts=answer.parts(),
         ignored=answer.number("ignored") or 0,
+        hard_float=_hard_float(answer.text("elf")),
     )
     answer.raise_problems()
     return facts
@@ -260,7 +268,7 @@ def _arch(answer: _Answer) -> tuple[str, int]:
     machine = answer.text("machine")
     header = answer.text("elf")
     long_bit = answer.number("long_bit")
-    if not re.fullmatch(r"7f454c46[0-9a-f]{32}", header):
+    if not re.fullmatch(r"7f454c46[0-9a-f]{32,72}", header):
         return machine or "unknown", long_bit or 0
     raw = bytes.fromhex(header)
     bits = {1: 32, 2: 64}.get(raw[4], 0)
@@ -270,6 +278,13 @@ def _arch(answer: _Answer) -> tuple[str, int]:
     if long_bit not in (None, bits):
         answer.problems.append(f"long_bit is {long_bit}, /bin/sh has {bits} bits")
     return arch, bits
+
+
+def _hard_float(header: str) -> bool | None:
+    """From the flags of a 32-bit Arm program (EF_ARM_ABI_FLOAT_HARD)."""
+    if not re.fullmatch(r"7f454c460101[0-9a-f]{68}", header) or header[36:40] != "2800":
+        return None
+    return bool(int.from_bytes(bytes.fromhex(header[72:80]), "little") & 0x400)
 
 
 def _libc(text: str) -> tuple[str, tuple[int, int] | None]:

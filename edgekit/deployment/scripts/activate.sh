@@ -16,9 +16,7 @@ only_link "$folder/current" "$folder/previous"
 log=$root/tmp/selftest.$$
 trap 'rm -f -- "$log" "$log.json"; [ ! -d "$root/lock.d" ] || rm -rf -- "$root/lock.d"' EXIT
 [ "$hash" = hash ] || rm -rf -- "$root/pycache" # of older releases
-PYTHONPATH=$release/runtime PYTHONPYCACHEPREFIX=$root/pycache timeout -k 5 "$limit_s" \
-    "$python" -m edgekit_runtime selftest "$release" \
-    --out "$log.json" >"$log" 2>&1 9>&-
+on_model "$limit_s" "$python" selftest "$release" --out "$log.json" >"$log" 2>&1 9>&-
 status=$?
 if [ "$status" -ne 0 ]; then
     tail -c 2000 "$log" >&2

@@ -40,6 +40,18 @@ remove_tree() {
     find "$1" -type d -exec chmod u+w {} + && rm -rf -- "$1"
 }
 
+# on_model LIMIT_S PYTHON COMMAND RELEASE [OPTION...]: the release's own program where it has one, else edgekit_runtime.
+on_model() {
+    longest_s=$1 interpreter=$2 command=$3 folder_of_release=$4
+    shift 4
+    if [ -x "$folder_of_release/runtime/model" ]; then
+        timeout -k 5 "$longest_s" "$folder_of_release/runtime/model" "$command" "$folder_of_release" "$@"
+    else
+        PYTHONPATH=$folder_of_release/runtime PYTHONPYCACHEPREFIX=$root/pycache timeout -k 5 "$longest_s" \
+            "$interpreter" -m edgekit_runtime "$command" "$folder_of_release" "$@"
+    fi
+}
+
 open_store() {
     mkdir -p -- "$root/blobs" "$root/tmp" "$root/apps" || die 107 "cannot create $root"
     only_file "$root/format" "$root/lock"

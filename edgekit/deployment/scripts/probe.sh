@@ -32,7 +32,7 @@ can_gzip() { gzip -c a | gzip -dc | cmp a -; }
 
 printf '\n__EK_BEGIN__%s\n' "$nonce"
 say long_bit "$(getconf LONG_BIT 2>/dev/null)"
-say elf "$(od -An -v -tx1 -N20 /bin/sh 2>/dev/null | tr -d ' \n')"
+say elf "$(od -An -v -tx1 -N40 /bin/sh 2>/dev/null | tr -d ' \n')"
 say machine "$(uname -m)"
 say kernel "$(uname -sr)"
 say hostname "$(uname -n)"

@@ -1,4 +1,5 @@
-"""Runs a model that edgekit deployed: on a Linux board, with NumPy and one of ONNX Runtime, LiteRT or tflite-runtime.
+"""Runs a model that edgekit deployed: on a Linux board, with NumPy and one of ONNX Runtime, LiteRT or tflite-runtime,
+or with nothing else where it was deployed as a native library.
 
     from edgekit_runtime import Model
 
@@ -17,7 +18,10 @@ __all__ = ["LoadError", "Model"]
 def __getattr__(name: str):
     """Model and LoadError on first use: NumPy takes a second to import on a slow board, which load times must show."""
     if name == "Model":
-        from edgekit_runtime.model import Model
+        try:
+            from edgekit_runtime.model import Model
+        except ImportError:  # no NumPy on this board: native models run without
+            from edgekit_runtime.native import Model
 
         return Model
     if name == "LoadError":

@@ -34,6 +34,7 @@ class Model:
             description.verify(self.description)
         self.threads = threads or board.System().big_cores()
         self._interpreter = runtimes.build(self.description, self.threads, runtime)
+        self.threads = getattr(self._interpreter, "threads", self.threads)
         self.folder = self.description.folder
         self.inputs = self.description.inputs
         self.outputs = self.description.outputs
@@ -70,7 +71,8 @@ class Model:
 
     def _golden_samples(self) -> int:
         if not hasattr(self, "_golden"):
-            self._golden = _load_golden(self.description)
+            library = getattr(self._interpreter, "library", None)
+            self._golden = _native_golden(self.description, library) if library else _load_golden(self.description)
         return min(len(array) for array in self._golden.values())
 
     def _in_order(self, arrays, named):
@@ -178,6 +180,14 @@ def _to_real(value: Value, y) -> np.ndarray:
 
 def _result(outputs):
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _native_golden(described: description.Description, library) -> dict:
+    from edgekit_runtime import native
+
+    rows = [{"input": inputs, "output": outputs} for inputs, outputs in native.golden(described, library)]
+    names = [("input", v.name) for v in described.inputs] + [("output", v.name) for v in described.outputs]
+    return {f"{kind}.{name}": np.stack([np.asarray(row[kind][name]) for row in rows]) for kind, name in names}
 
 
 def _load_golden(described: description.Description) -> dict:

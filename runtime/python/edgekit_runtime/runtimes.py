@@ -77,8 +77,28 @@ class TfliteRuntime(LiteRt):
     module = "tflite_runtime"
 
 
+class Native:
+    """A library that edgekit compiled from the model. Not for two threads at once."""
+
+    threads = 1
+
+    def __init__(self, description: Description, threads: int) -> None:
+        from edgekit_runtime import native
+
+        self.library = native.Library(description.model_path)
+        native.check(description, self.library)
+        self.runtime = Runtime("native", self.library.version, ())
+
+    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        for end, array in zip(self.library.inputs, arrays):
+            end.write_raw(array)
+        self.library.invoke()
+        return [np.frombuffer(e.read_raw(), e.value.dtype).reshape(e.value.shape) for e in self.library.outputs]
+
+
 CANDIDATES = {
     ".onnx": {"onnxruntime": OnnxRuntime},
+    ".so": {"native": Native},
     ".tflite": {"ai_edge_litert": LiteRt, "tflite_runtime": TfliteRuntime},
 }
 
