@@ -35,26 +35,27 @@ cmake --install build --prefix DIR           # then find_package({name} CONFIG R
 
 
 def _lists(library: Library, paths: list[str]) -> str:
-    n = library.name
+    n, own = library.name, f"edgekit_{library.name}"
     return f"""cmake_minimum_required(VERSION 3.13)
 project({n} VERSION {library.version} LANGUAGES C)
 
 include(GNUInstallDirs)
 
-add_library({n} STATIC
+# Not the bare name: CMake keeps names such as test for itself.
+add_library({own} STATIC
 {indented(paths)}
 )
-add_library(edgekit::{n} ALIAS {n})
-target_include_directories({n} PUBLIC
+add_library(edgekit::{n} ALIAS {own})
+target_include_directories({own} PUBLIC
   $<BUILD_INTERFACE:${{CMAKE_CURRENT_SOURCE_DIR}}/src>
   $<INSTALL_INTERFACE:${{CMAKE_INSTALL_INCLUDEDIR}}/{n}>
 )
-set_target_properties({n} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
+set_target_properties({own} PROPERTIES EXPORT_NAME {n} C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
 if(UNIX)
-  target_link_libraries({n} PUBLIC m)
+  target_link_libraries({own} PUBLIC m)
 endif()
 
-install(TARGETS {n} EXPORT {n}Config ARCHIVE DESTINATION ${{CMAKE_INSTALL_LIBDIR}})
+install(TARGETS {own} EXPORT {n}Config ARCHIVE DESTINATION ${{CMAKE_INSTALL_LIBDIR}})
 install(FILES src/{n}.h src/{n}_selftest.h src/edgekit.h DESTINATION ${{CMAKE_INSTALL_INCLUDEDIR}}/{n})
 install(FILES LICENSE DESTINATION ${{CMAKE_INSTALL_DATADIR}}/licenses/{n})
 install(EXPORT {n}Config NAMESPACE edgekit:: DESTINATION ${{CMAKE_INSTALL_LIBDIR}}/cmake/{n})
@@ -62,8 +63,8 @@ install(EXPORT {n}Config NAMESPACE edgekit:: DESTINATION ${{CMAKE_INSTALL_LIBDIR
 # On its own, for this computer: the example, which is the self-test too.
 if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR AND NOT CMAKE_CROSSCOMPILING)
   enable_testing()
-  add_executable({n}_example example/main.c)
-  target_link_libraries({n}_example PRIVATE edgekit::{n})
-  add_test(NAME {n}_selftest COMMAND {n}_example)
+  add_executable({own}_example example/main.c)
+  target_link_libraries({own}_example PRIVATE edgekit::{n})
+  add_test(NAME {n}_selftest COMMAND {own}_example)
 endif()
 """

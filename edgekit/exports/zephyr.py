@@ -46,7 +46,7 @@ Or name it as a project of your west manifest. `west build -b BOARD samples/self
 _LISTS = """# Read by Zephyr's build as a module; the functions are Zephyr's.
 if(CONFIG_{option})
   zephyr_include_directories(src)
-  zephyr_library_named({name})
+  zephyr_library_named(edgekit_{name})
   zephyr_library_sources(
 {sources}
   )

@@ -16,6 +16,10 @@ from pathlib import Path
 import pytest
 from exported import STRICT, classifier, library_of, put, ran, random_program
 
+from edgekit.building.compiler import build
+from edgekit.building.cortex_m import PORT, compiler, memory_script
+from edgekit.building.placement import layout
+from edgekit.device.cortex_m import QEMU, command
 from edgekit.exports import Library, export, files_of
 from edgekit.ops.arithmetic import Add
 from edgekit.ops.joining import Split
@@ -24,6 +28,8 @@ from edgekit.ops.quantization import Quantize
 from edgekit.ops.recurrent import Svdf
 from edgekit.ops.reduction import ArgMax
 from edgekit.ops.slicing import Gather
+from edgekit.resources import runtime_dir
+from edgekit.target import load_target
 
 NAME = "wake_word"
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
@@ -114,12 +120,21 @@ def test_cmake_builds_tests_installs_and_is_found(tmp_path, library):
 
 
 @needs_cmake
+@pytest.mark.parametrize("name", ["test", "m", "install", "all"])
+def test_names_that_cmake_keeps_for_itself(tmp_path, name):
+    export(library_of(classifier(name)), "cmake", tmp_path)
+    ran(["cmake", "-B", "build"], tmp_path)
+    ran(["cmake", "--build", "build"], tmp_path)
+    assert "100% tests passed" in ran(["ctest", "--test-dir", "build"], tmp_path)
+
+
+@needs_cmake
 def test_two_models_in_one_cmake_build_from_cpp(tmp_path, library):
     """Both call the same kernels; one of them as an older edgekit had them, with other parameters."""
     export(library, "cmake", tmp_path / "one")
     export(library_of(classifier("other", seed=1)), "cmake", tmp_path / "two")
     for path in sorted((tmp_path / "two" / "src").glob("*.[ch]")):  # another field in front of all others
-        path.write_text(re.sub(r"(typedef struct \{\n)(  int32_t rows)", r"\1  int32_t older;\n\2", path.read_text()))
+        path.write_text(re.sub(r"(typedef struct \{\n)(  int32_t rows, depth, units)", r"\1  int32_t older;\n\2", path.read_text()))
     app = put(
         tmp_path,
         {
@@ -188,6 +203,25 @@ def test_a_program_without_the_selftest_does_not_carry_it(tmp_path, library):
     assert "selftest" not in symbols and "sample0" not in symbols and f"{NAME}_model" not in symbols
 
 
+@needs_arm
+@pytest.mark.skipif(shutil.which(QEMU) is None, reason="qemu-system-arm is not installed")
+@pytest.mark.parametrize("name", ["mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547"])
+def test_the_selftest_passes_on_emulated_cores(tmp_path, library, name):
+    """M3, M4, M7, M33, M55. The firmware ends with what main() returns."""
+    target = load_target(name)
+    sources = {path: text for path, text in files_of(library, "cmake").items() if path.startswith("src/")}
+    port = runtime_dir() / "c" / "ports" / PORT
+    sources |= {f"port/{file}": (port / file).read_text() for file in ("startup.c", "semihosting.h", "link.ld")}
+    sources["port/memory.ld"] = memory_script(layout(target, library.arena_bytes, 4096), 0)
+    sources["main.c"] = (
+        f'#include "{NAME}_selftest.h"\n'
+        f'static {NAME}_arena arena __attribute__((section(".bss.arena")));\n'
+        f"int main(void) {{ return {NAME}_selftest_in(&arena); }}\n"
+    )
+    firmware = build(sources, compiler(target.clusters[0].core), "selftest.elf")
+    ran(command(target, firmware), tmp_path)
+
+
 # --- Arduino, PlatformIO, Zephyr, ESP-IDF
 
 ARDUINO_H = """#include <stdio.h>
@@ -245,7 +279,7 @@ function(zephyr_library_sources)
 endfunction()
 add_subdirectory(${MODULE} module)
 add_executable(zephyr)
-target_link_libraries(zephyr PRIVATE app wake_word)
+target_link_libraries(zephyr PRIVATE app edgekit_wake_word)
 """
 ESP_IDF = """cmake_minimum_required(VERSION 3.16)
 project(app C)
