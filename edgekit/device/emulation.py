@@ -14,14 +14,18 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 INSTALL = "apt-get install -y --no-install-recommends qemu-user-static binfmt-support mmdebstrap"
 TOOLS = ("mmdebstrap", "qemu-aarch64-static", "unshare", "mount")
 
-# ELF, 64-bit, little-endian, executable or shared object, machine 0xb7; the ABI byte and the type's low bit are masked
-_MAGIC = rb"\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+# ELF, 64-bit or 32-bit, little-endian, executable or shared object, the machine; the ABI byte and the type's low bit are
+# masked
+_MAGIC = {
+    "aarch64": rb"\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00",
+    "arm": rb"\x7f\x45\x4c\x46\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x28\x00",
+}
 _MASK = rb"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
-_PRESERVING = Path("/usr/libexec/qemu-binfmt/aarch64-binfmt-P")  # Debian's name for a QEMU that is told argv[0]
+_PRESERVING = Path("/usr/libexec/qemu-binfmt")  # Debian's folder of names for a QEMU that is told argv[0]
 
 
 def check_host(arch: str) -> None:
-    """Raises DeviceError, naming everything that is missing and the command that fixes it."""
+    """Raises DeviceError, naming everything that is missing and the command that fixes it. arch: QEMU's name."""
     missing = missing_tools()
     if not is_root():
         missing.insert(0, "root")
@@ -70,9 +74,10 @@ def register(arch: str) -> None:
     if registered(arch):
         return
     interpreter, flags = shutil.which(f"qemu-{arch}-static") or "", b"F"
-    if _PRESERVING.exists():
-        interpreter, flags = str(_PRESERVING), b"PF"
-    line = b":".join((b"", f"qemu-{arch}".encode(), b"M", b"", _MAGIC, _MASK, interpreter.encode(), flags))
+    preserving = _PRESERVING / f"{arch}-binfmt-P"
+    if preserving.exists():
+        interpreter, flags = str(preserving), b"PF"
+    line = b":".join((b"", f"qemu-{arch}".encode(), b"M", b"", _MAGIC[arch], _MASK, interpreter.encode(), flags))
     try:
         if (BINFMT / f"qemu-{arch}").exists():  # an entry that is disabled, or lacks the flag
             (BINFMT / f"qemu-{arch}").write_text("-1")

@@ -31,11 +31,16 @@ from edgekit.target import Target
 
 ADDRESS = "127.0.0.1"
 START_S = 60.0  # for sshd to say something: 0.3 s on an idle machine
-_DEBIAN_ARCH = {"aarch64": "arm64"}
+# architecture of a target → Debian's and QEMU's names
+_DEBIAN_ARCH = {"aarch64": "arm64", "armv7l": "armhf", "armv6l": "armel"}
+_QEMU_ARCH = {"aarch64": "aarch64", "armv7l": "arm", "armv6l": "arm"}
+_CPU_32 = dict.fromkeys(("cortex-a53", "cortex-a72", "cortex-a76"), "cortex-a7")  # for 32-bit systems on them
 _STATE = "board.json"
 
 # part numbers of Arm's cores, as /proc/cpuinfo gives them
 _PARTS = {
+    "arm1176": 0xB76,
+    "cortex-a7": 0xC07,
     "cortex-a53": 0xD03,
     "cortex-a55": 0xD05,
     "cortex-a57": 0xD07,
@@ -50,6 +55,11 @@ _FEATURES = {
     "lse": "atomics",
     "dotprod": "asimddp",
     "fp16": "fphp asimdhp",
+}
+
+_FEATURES_32 = {
+    "armv7l": "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae evtstrm",
+    "armv6l": "half thumb fastmult vfp edsp java tls",
 }
 
 _SSHD_CONFIG = """\
@@ -117,7 +127,7 @@ def up(
             return board
         if board:
             _stop(board)
-        check_host(target.abi.arch)
+        check_host(_QEMU_ARCH[target.abi.arch])
         built = image(recipe, progress)
         _prune(recipe)
         progress(f"starting the virtual {target.id}")
@@ -178,10 +188,11 @@ def _emulation(target: Target) -> tuple[str, Recipe]:
     core = target.clusters[0].core if target.clusters else None
     arch = _DEBIAN_ARCH.get(target.abi.arch)
     if target.kind != "linux" or arch is None or core is None or core.qemu_cpu is None:
-        hint = "virtual boards are 64-bit Arm boards with Linux, such as rpi4, rpi5, rpi3b-plus and rpi-zero-2w"
+        hint = "virtual boards are Arm boards with Linux, such as rpi4, rpi5, rpi-zero-2w and rpi-zero-w"
         raise UnsupportedError(f"{target.id} ({target.cpu}) has no virtual board", hint=hint)
     suite = next((suite for suite in SUITES if suite in (target.os_image or "")), "bookworm")
-    return core.qemu_cpu, Recipe(arch, suite)
+    cpu = _CPU_32.get(core.qemu_cpu, core.qemu_cpu) if target.abi.arch != "aarch64" else core.qemu_cpu
+    return cpu, Recipe(arch, suite)
 
 
 @contextmanager
@@ -275,11 +286,13 @@ def _write_login(card: Path) -> None:
 def _write_fakes(fakes: Path, target: Target, cpu: str) -> None:
     core, count = target.clusters[0].core, target.clusters[0].count
     features = ["fp", "asimd", "evtstrm", *(_FEATURES[name] for name in sorted(core.isa) if name in _FEATURES), "cpuid"]
+    if target.abi.arch in _FEATURES_32:
+        features = [_FEATURES_32[target.abi.arch]]
     lines = [
         "BogoMIPS\t: 108.00",
         "Features\t: " + " ".join(features),
         "CPU implementer\t: 0x41",
-        "CPU architecture: 8",
+        "CPU architecture: " + ("7" if target.abi.arch in _FEATURES_32 else "8"),
         "CPU variant\t: 0x0",
         f"CPU part\t: {_PARTS.get(cpu, 0):#x}",
         "CPU revision\t: 0",
