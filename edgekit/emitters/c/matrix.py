@@ -54,7 +54,7 @@ def _numbers(op: Op, operand: Tensor) -> Array:
 
 def _integers(op: BatchMatMul) -> dict[str, Value]:
     a, b, y = *op.inputs, op.output
-    if op.depth * 255**2 > INT32_MAX:
+    if op.depth * 255 * 256 > INT32_MAX:  # each of the two parts in which the kernel adds them
         raise Refusal(f"its sums of {op.depth} products can exceed 32 bits", "split it into several products")
     factor = Multiplier.of(a.scale * b.scale / y.scale)
     low, high = y.limits
