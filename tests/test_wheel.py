@@ -54,6 +54,7 @@ def test_the_wheel_carries_targets_and_runtime(wheel: Path) -> None:
     assert "edgekit/_data/targets/rpi4.toml" in names
     assert "edgekit/_data/runtime/python/edgekit_runtime/__init__.py" in names
     assert "edgekit/starter/project/model.py" in names
+    assert "edgekit/_data/LICENSE" in names
     assert not [n for n in names if "__pycache__" in n or n.startswith(("tests", "examples"))]
     assert wheel.name.startswith("edgekit_sdk-")
 

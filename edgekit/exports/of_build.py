@@ -20,7 +20,12 @@ def library_of_build(build: Path, version: str = "1.0.0") -> Library:
     """The model of a build folder, tested with its first golden samples. Raises ModelError, UsageError."""
     sources = CSources.of_texts(artifacts.read_sources(build))
     document = artifacts.description_of(build, ".c")[1]
-    inputs, outputs = (values(kind, _facts(document[f"{kind}s"])) for kind in ("input", "output"))
+    try:
+        inputs, outputs = (values(kind, _facts(document[f"{kind}s"])) for kind in ("input", "output"))
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ModelError(
+            f"{build}: the description of the C sources is damaged", hint="run edgekit convert again"
+        ) from e
     return Library(
         sources=sources,
         arena_bytes=_arena_bytes(sources),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from exported import STRICT, ran
 from small_network import small_network
 
 import edgekit
+from edgekit.errors import ModelError
+from edgekit.exports.of_build import library_of_build
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -44,8 +47,6 @@ def test_a_build_becomes_a_library_that_passes_its_selftest(build, tmp_path):
 
 
 def test_the_samples_are_the_golden_ones(build):
-    from edgekit.exports.of_build import library_of_build
-
     library = library_of_build(build)
     with np.load(build / "model.c.npz") as golden:
         for k, sample in enumerate(library.samples):
@@ -72,6 +73,18 @@ def test_refusals(build, tmp_path, arguments, code, says):
     assert done.returncode == code
     assert says in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "lib").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("inputs", None), ("outputs", [{"name": "y"}]), ("inputs", [{"name": "x", "shape": [1], "dtype": "float63"}])],
+)
+def test_a_damaged_description_is_refused(build, tmp_path, key, value):
+    copy = shutil.copytree(build, tmp_path / "build")
+    path = next(p for p in copy.glob("*.json") if json.loads(p.read_text()).get("file") == "model.c")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(ModelError, match="damaged"):
+        library_of_build(copy)
 
 
 def test_a_build_without_c_is_refused(tmp_path):
