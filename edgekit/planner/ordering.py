@@ -8,6 +8,7 @@ returned; the bound is one all the same.
 from __future__ import annotations
 
 import heapq
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -15,7 +16,7 @@ from typing import Any
 
 from edgekit.planner.effort import Effort
 from edgekit.planner.numbered import Numbered
-from edgekit.planner.spans import Spans
+from edgekit.planner.spans import Spans, Sums, slack_of
 
 LOOKS_AT_A_STEP = 20  # what running a step costs, beside a look at a pair of buffers
 
@@ -34,15 +35,14 @@ class State:
     """After some steps. Sets are bits of an integer.
 
     done, ready   steps that have run; steps that may run next
-    alive         buffers that are needed later, and their bytes as they are (`raw`) and on the grid
+    alive, sums   buffers that are needed later, and their bytes at each level
     peak          the most bytes that a step has needed so far, and not less than any order needs
     """
 
     done: int
     ready: int
     alive: int
-    raw: int
-    gridded: int
+    sums: Sums
     peak: int
     order: tuple[Any, ...]  # linked list: (last step, (the one before, (...)))
 
@@ -99,29 +99,28 @@ class Walk:
         given = self.problem.from_start
         alive = [b for b in sorted(given) if self.problem.users[b] or b in self.problem.to_end]
         ready = sum(1 << step for step, needs in enumerate(self.problem.needs) if not needs)
-        amount = self.spans.amount(alive)
-        peak = self.spans.amount(given).bytes
-        return State(0, ready, sum(1 << b for b in alive), amount.raw, amount.gridded, peak, ())
+        return State(0, ready, sum(1 << b for b in alive), self.spans.sums(alive), self.spans.together(given), ())
 
     def next(self, state: State) -> list[State]:
         """The most promising first: where less is alive for long, the rest has more room."""
-        return sorted((self.run(state, step) for step in _bits(state.ready)), key=lambda after: (after.peak, after.raw))
+        return sorted((self.run(state, step) for step in _bits(state.ready)), key=lambda s: (s.peak, s.sums))
 
     def run(self, state: State, step: int) -> State:
-        problem, spans, done = self.problem, self.spans, state.done | 1 << step
-        own, scratch = self.own[step], problem.scratch[step]
+        problem, of, done = self.problem, self.spans.of, state.done | 1 << step
+        own = self.own[step]
         self.effort.spend(LOOKS_AT_A_STEP + len(own))
         born = tuple(b for b in own if not state.alive >> b & 1)
         dead = [b for b in own if not problem.users[b] & ~done and b not in problem.to_end]
         under = tuple(b for b in dead if b not in born and b not in problem.writes[step])
-        alive, raw, gridded = state.alive, state.raw, state.gridded
-        for b in born:
-            alive, raw, gridded = alive | 1 << b, raw + problem.sizes[b], gridded + spans.gridded[b]
-        needed = spans.needed(alive, raw, gridded, scratch, spans.saved(step, under, born))
-        for b in dead:
-            alive, raw, gridded = alive & ~(1 << b), raw - problem.sizes[b], gridded - spans.gridded[b]
+        scratch = problem.scratch[step]
+        present, sums = state.alive, state.sums
+        for b in (*born, *scratch):
+            present, sums = present | 1 << b, tuple(map(operator.add, sums, of[b]))
+        needed = self.spans.needed(present, sums, self.spans.saved(step, under, born))
+        for b in (*dead, *scratch):
+            present, sums = present & ~(1 << b), tuple(map(operator.sub, sums, of[b]))
         ready = self._ready(state.ready & ~(1 << step), done, step)
-        return State(done, ready, alive, raw, gridded, max(state.peak, needed), (step, state.order))
+        return State(done, ready, present, sums, max(state.peak, needed), (step, state.order))
 
     def _ready(self, ready: int, done: int, step: int) -> int:
         for after in self.after[step]:
@@ -141,11 +140,11 @@ class Walk:
         return state
 
     def _no_worse(self, before: State, after: State) -> bool:
-        """The topmost buffer must have as much slack as before, too."""
-        if after.raw > before.raw or after.gridded > before.gridded:
+        """On no grid more bytes, and a topmost buffer that may end as far before a line."""
+        if any(map(operator.gt, after.sums, before.sums)):
             return False
         gone, new = before.alive & ~after.alive, after.alive & ~before.alive
-        return self.spans.slack_of(new) >= self.spans.slack_of(gone)
+        return all(slack_of(level, new) >= slack_of(level, gone) for level in self.spans.levels)
 
     def through(self, order: Iterable[int]) -> State:
         state = self.start
@@ -164,7 +163,7 @@ class Walk:
         """Below every order's peak: what a step touches, beside what is written before it and used after it in all."""
         problem = self.problem
         before, after = self._before(), self._after()
-        found = [self.start.peak, self.spans.amount(problem.to_end).bytes]
+        found = [self.start.peak, self.spans.together(problem.to_end)]
         for step in problem.steps:
             reads, writes = problem.reads[step], problem.writes[step]
             known = {b for b in problem.from_start if self._used(b, after[step])}
@@ -172,7 +171,7 @@ class Walk:
             under = tuple(b for b in reads if b not in known and b not in writes)
             born = tuple(b for b in writes if b not in reads)
             present = known.union(self.own[step], problem.scratch[step])
-            found.append(self.spans.amount(present, self.spans.saved(step, under, born)).bytes)
+            found.append(self.spans.together(present, self.spans.saved(step, under, born)))
         return max(found)
 
     def _used(self, buffer: int, steps: int) -> bool:
