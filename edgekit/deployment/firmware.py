@@ -15,7 +15,7 @@ import numpy as np
 
 from edgekit.building import End, Sample, read_samples, write_samples
 from edgekit.building.bench import Arrays
-from edgekit.building.cortex_m import STACK_BYTES, Firmware, build_firmware, compiler_version
+from edgekit.building.cortex_m import STACK_BYTES, Firmware, bench_image, build_firmware, compiler_version
 from edgekit.building.image import Image
 from edgekit.device import cortex_m
 from edgekit.emitters.c import CSources
@@ -108,7 +108,7 @@ def run_firmware(
 ) -> Emulated:
     """What a model answers on an emulated core; errors as of `deploy_firmware`."""
     check_emulated(target)
-    return _run(build_firmware(sources, target).bench, inputs, outputs, samples, target)
+    return _run(bench_image([sources], target), inputs, outputs, samples, target)
 
 
 def check_emulated(target: Target) -> None:
