@@ -20,7 +20,7 @@ from edgekit.planner import Buffer, Plan, Problem, verify
 from edgekit.program import Program
 
 ROWS = {**movement.ROWS, **reduction.ROWS, **resizing.ROWS}
-CASES = 8
+CASES = 4
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ class Axis:
         return np.array(self.places, np.int64) if self.places else np.arange(self.count) * self.source
 
 
+ONCE = Axis(1, 0, 0)
+
+
 @dataclass(frozen=True)
 class Box:
     """Axes from the outermost to the innermost; all in elements."""
@@ -114,7 +117,8 @@ def _simple(box: Box) -> Box:
             axes.append(axis)
     while len(axes) > MOST_AXES:
         axes = _fewer(axes)
-    return replace(box, axes=tuple(axes) or (Axis(1, 1, 1),))
+    axes = axes or [Axis(1, 1, 1)]
+    return replace(box, axes=tuple(axes if len(axes) > 1 else [ONCE, *axes]))
 
 
 def _joined(outer: Axis, inner: Axis) -> Axis | None:

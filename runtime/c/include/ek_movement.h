@@ -10,7 +10,7 @@ enum { EK_AXES = 6 };
    places[listed[axis] + i] where listed[axis] is not negative, and written at i * to[axis]; what the axes say is added
    up. All in elements of the kernel's type. */
 typedef struct {
-  int32_t axes; /* 1 to EK_AXES */
+  int32_t axes; /* 2 to EK_AXES */
   int32_t count[EK_AXES];
   int32_t from[EK_AXES], to[EK_AXES];
   int32_t listed[EK_AXES];

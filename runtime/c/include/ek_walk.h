@@ -1,14 +1,18 @@
-/* The loops around the innermost axis of an ek_move_params, one step at a time. */
+/* The loops around the two innermost axes of an ek_move_params, rows and the elements of a row. */
 #ifndef EK_WALK_H
 #define EK_WALK_H
 
 #include "ek_movement.h"
 
-/* from[k], to[k]: where axes 0 to k - 1 have come to. The innermost axis starts at those of axes - 1. */
 typedef struct {
   int32_t at[EK_AXES];
-  int32_t from[EK_AXES], to[EK_AXES];
+  int32_t from, to; /* where the first row lies, what the outer axes say added up */
 } ek_walk;
+
+/* Where element i of an axis is read. */
+static inline int32_t ek_place(const ek_move_params *p, int32_t axis, int32_t i) {
+  return p->listed[axis] < 0 ? i * p->from[axis] : p->places[p->listed[axis] + i];
+}
 
 void ek_walk_start(const ek_move_params *p, ek_walk *walk);
 

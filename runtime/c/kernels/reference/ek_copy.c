@@ -4,11 +4,16 @@
 #include "ek_walk.h"
 
 ek_status ek_copy(const ek_move_params *p, const void *x, void *y) {
-  const int32_t last = p->axes - 1;
+  const int32_t rows = p->axes - 2;
+  const size_t run = (size_t)p->count[p->axes - 1];
   ek_walk walk;
   ek_walk_start(p, &walk);
   do {
-    memmove((uint8_t *)y + walk.to[last], (const uint8_t *)x + walk.from[last], (size_t)p->count[last]);
+    for (int32_t k = 0; k < p->count[rows]; ++k) {
+      const int32_t i = p->backward ? p->count[rows] - 1 - k : k;
+      const uint8_t *from = (const uint8_t *)x + walk.from + ek_place(p, rows, i);
+      memmove((uint8_t *)y + walk.to + i * p->to[rows], from, run);
+    }
   } while (ek_walk_next(p, &walk));
   return EK_OK;
 }

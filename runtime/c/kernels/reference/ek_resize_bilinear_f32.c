@@ -24,15 +24,24 @@ static void pixel(const float *top, const float *bottom, int32_t next, between r
   }
 }
 
+/* One output row, between two rows of a picture. */
+static void line(const ek_resize_bilinear_f32_params *p, const float *picture, between row, float *y) {
+  const float *top = picture + row.first * p->in_w * p->channels;
+  const float *bottom = picture + row.second * p->in_w * p->channels;
+  for (int32_t k = 0; k < p->out_w; ++k) {
+    const int32_t i = p->backward ? p->out_w - 1 - k : k;
+    const between column = lying_at((float)i * p->step_w + p->start_w, p->in_w);
+    const int32_t left = column.first * p->channels, right = column.second * p->channels;
+    pixel(top + left, bottom + left, right - left, row, column, p->channels, y + i * p->channels);
+  }
+}
+
 ek_status ek_resize_bilinear_f32(const ek_resize_bilinear_f32_params *p, const float *x, float *y) {
-  const int32_t picture = p->out_h * p->out_w, count = p->batch * picture, in_row = p->in_w * p->channels;
-  for (int32_t i = 0; i < count; ++i) {
-    const int32_t at = p->backward ? count - 1 - i : i;
-    const between row = lying_at((float)(at % picture / p->out_w) * p->step_h + p->start_h, p->in_h);
-    const between column = lying_at((float)(at % p->out_w) * p->step_w + p->start_w, p->in_w);
-    const float *from = x + at / picture * p->in_h * in_row + column.first * p->channels;
-    pixel(from + row.first * in_row, from + row.second * in_row, (column.second - column.first) * p->channels, row,
-          column, p->channels, y + at * p->channels);
+  const int32_t rows = p->batch * p->out_h;
+  for (int32_t k = 0; k < rows; ++k) {
+    const int32_t at = p->backward ? rows - 1 - k : k, n = at / p->out_h, i = at % p->out_h;
+    const between row = lying_at((float)i * p->step_h + p->start_h, p->in_h);
+    line(p, x + n * p->in_h * p->in_w * p->channels, row, y + at * p->out_w * p->channels);
   }
   return EK_OK;
 }
