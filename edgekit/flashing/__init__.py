@@ -93,8 +93,8 @@ def flash(
     else:
         command = _esptool(firmware, content, way, chosen)
     if not dry_run:
-        progress(f"writing {len(content):,} bytes with {way.name}")
         command = (*_tool(way.name), *command[1:])
+        progress(f"writing {len(content):,} bytes with {way.name}")
         _run(command, way.name, advice)
     return Flashed(firmware, kind.id, way.name, command, len(content), not dry_run, advice)
 
