@@ -118,10 +118,14 @@ def memory_script(places: Layout, arena: int) -> str:
     return "\n".join(["MEMORY", "{", *lines, "}", *aliases, *sizes, ""])
 
 
-def counting_plugin() -> Path:
-    """The plugin with which QEMU counts instructions, built for this machine. Raises UsageError without a compiler."""
+def counting_plugin(interface: int) -> Path:
+    """The plugin with which QEMU counts instructions, built for this machine.
+
+    interface: version of QEMU's interface for plugins, 1 or 2. Raises UsageError without a compiler.
+    """
     source = runtime_dir() / "c" / "ports" / PORT / "qemu" / "counting.c"
-    host = Compiler("cc", ("cc", "-O2", "-shared", "-fPIC"), (), "install a C compiler, such as the package gcc")
+    flags = ("-O2", "-shared", "-fPIC", f"-DINTERFACE={interface}")
+    host = Compiler("cc", ("cc", *flags), (), "install a C compiler, such as the package gcc")
     return build({"counting.c": source.read_text(encoding="utf-8")}, host, "counting.so")
 
 

@@ -75,11 +75,12 @@ def run(image: Image, inputs: bytes, target: Target, limit_s: float = LIMIT_S, *
     with tempfile.TemporaryDirectory(prefix="edgekit-firmware-") as folder:
         here = Path(folder)
         (here / "inputs").write_bytes(inputs)
-        plugin = _plugin(image) if exact else ()
-        _start(command(target, image.path, *plugin), image, target, here, limit_s)
-        outputs = (here / "outputs").read_bytes()
+        done = _start(image, target, here, limit_s, _plugin(image) if exact else ())
+        if done.returncode != 0:
+            raise _failure(done.returncode, done.stderr, image, target)
         counts = here / "counts"
-        return Answer(outputs, read_profiles(counts.read_text(), image) if counts.exists() else None)
+        profiles = read_profiles(counts.read_text(), image) if counts.exists() else None
+        return Answer((here / "outputs").read_bytes(), profiles)
 
 
 def _plugin(image: Image) -> tuple[str, ...]:
@@ -90,22 +91,32 @@ def _plugin(image: Image) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _available_plugin() -> Path | None:
     """None where there is no compiler that makes it, or QEMU takes no plugins."""
-    if b"-plugin " not in subprocess.run([QEMU, "--help"], capture_output=True).stdout:
+    if b"-plugin " not in _said("--help"):
         return None
+    version = re.search(rb"version (\d+)", _said("--version"))
     try:
-        return counting_plugin()
+        return counting_plugin(1 if version and int(version[1]) < 9 else 2)
     except (UsageError, InternalError):
         return None
 
 
-def _start(words: list[str], image: Image, target: Target, folder: Path, limit_s: float) -> None:
+def _said(option: str) -> bytes:
+    return subprocess.run([QEMU, option], capture_output=True).stdout
+
+
+def _start(
+    image: Image, target: Target, folder: Path, limit_s: float, plugin: tuple[str, ...]
+) -> subprocess.CompletedProcess[bytes]:
+    words = command(target, image.path, *plugin)
     try:
         done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s)
     except subprocess.TimeoutExpired as e:
         hint = "give fewer samples, or more time"
         raise DeviceError(f"the firmware on {target.id} did not end in {limit_s:g} s", hint=hint) from e
-    if done.returncode != 0:
-        raise _failure(done.returncode, done.stderr, image, target)
+    if plugin and done.returncode == 1 and b"plugin" in done.stderr:  # this QEMU does not take it
+        (folder / "counts").unlink(missing_ok=True)
+        return _start(image, target, folder, limit_s, ())
+    return done
 
 
 def _failure(code: int, stderr: bytes, image: Image, target: Target) -> DeviceError:

@@ -1,7 +1,7 @@
 /* A plugin of QEMU: how often each block of instructions ran between the calls of a function, its first and second, its
    third and fourth, and so on. QEMU ships no header for plugins everywhere: what is needed of it is declared here.
 
-   Arguments: marker=ADDRESS of the function, out=FILE. The file gets, for each pair of calls, a line "inference" and
+   INTERFACE: version of QEMU's interface for plugins, 1 or 2. Arguments: marker=ADDRESS of the function, out=FILE. The file gets, for each pair of calls, a line "inference" and
    then lines of "ADDRESS INSTRUCTIONS TIMES", addresses in hexadecimal. */
 #include <stddef.h>
 #include <stdint.h>
@@ -12,14 +12,15 @@
 #define EXPORTED __attribute__((visibility("default")))
 struct qemu_plugin_tb;
 extern void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*)(uint64_t id, struct qemu_plugin_tb *));
-extern void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int add, void *counter, uint64_t value);
+extern void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int add, void *counter, uint64_t value)
+    __attribute__((weak)); /* gone in version 2 of the interface, that of QEMU 9 */
 extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, void (*)(unsigned cpu, void *), int flags,
                                                  void *);
 extern void qemu_plugin_register_atexit_cb(uint64_t id, void (*)(uint64_t id, void *), void *);
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 extern uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 
-EXPORTED int qemu_plugin_version = 1;
+EXPORTED int qemu_plugin_version = INTERFACE;
 
 typedef struct block {
   uint64_t address, times;
@@ -72,11 +73,17 @@ static void on_marker(unsigned cpu, void *nothing) {
   else stop();
 }
 
+static void on_block(unsigned cpu, void *executed) {
+  (void)cpu;
+  ++((block *)executed)->times;
+}
+
 static void on_translation(uint64_t id, struct qemu_plugin_tb *tb) {
   const uint64_t address = qemu_plugin_tb_vaddr(tb);
   block *b = block_at(address, qemu_plugin_tb_n_insns(tb));
   (void)id;
-  qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &b->times, 1);
+  if (qemu_plugin_register_vcpu_tb_exec_inline != 0) qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &b->times, 1);
+  else qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, 0, b);
   if (address == marker) qemu_plugin_register_vcpu_tb_exec_cb(tb, on_marker, 0, 0);
 }
 
