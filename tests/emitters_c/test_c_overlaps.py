@@ -286,9 +286,8 @@ def test_runs_at_the_claimed_distance(cls):
 def test_others_run_at_the_claimed_distance():
     """All other operators that say an overlap, and remember nothing."""
     programs = [
-        PROGRAMS[cls](np.random.default_rng([seed, len(cls.__name__)]), kind)
+        PROGRAMS[cls](np.random.default_rng([1, len(cls.__name__)]), kind)
         for cls, kind in KINDS
         if cls in ROWS and cls not in OURS
-        for seed in range(2)
     ]
     check_in_c([program for program in programs if not aliased(program.ops[0]) and not program.states])
