@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,8 @@ def _zig_version() -> str:
 
 
 EXPORTS = "exports.map"
+_PORT = runtime_dir() / "c" / "ports" / "linux"
+MOST_DIMENSIONS = 8  # of an array that is transposed (values.c)
 
 
 @dataclass(frozen=True)
@@ -163,20 +165,26 @@ class NativeModel:
 
     def program(self, target: NativeTarget, progress: Progress = lambda _: None) -> Path:
         """One static program with the model inside. Raises UsageError where there is no compiler."""
-        return _built(self._files(target, "main"), compiler_for(target), self.sources.name, target, progress)
+        return _built(self.program_files(target), compiler_for(target), self.sources.name, target, progress)
 
     def library(self, target: NativeTarget, progress: Progress = lambda _: None, *, soft_float: bool = False) -> Path:
         """lib<name>.so; NAME.h and edgekit.h of the sources are its headers. Raises UsageError without zig."""
         name = self.sources.name
-        files = self._files(target, "library") | {EXPORTS: f"{{ global: {name}_*; edgekit_*; local: *; }};\n"}
+        files = self.library_files(target)
         compiler = library_compiler_for(target, name, soft_float=soft_float)
         return _built(files, compiler, f"lib{name}.so", target, progress)
 
-    def _files(self, target: NativeTarget, kind: str) -> dict[str, str]:
-        """Text by path of what is compiled."""
-        ports = runtime_dir() / "c" / "ports" / "linux"
-        wanted = sorted(ports.glob("*.[ch]")) if kind == "main" else [ports / "native.h", ports / "values.c"]
-        files = {f"port/{path.name}": path.read_text(encoding="utf-8") for path in wanted}
+    def program_files(self, target: NativeTarget) -> dict[str, str]:
+        """Text by path of what a program is compiled from."""
+        return self._files(target, sorted(_PORT.glob("*.[ch]")))
+
+    def library_files(self, target: NativeTarget) -> dict[str, str]:
+        """The same of a library."""
+        exports = f"{{ global: {self.sources.name}_*; edgekit_*; local: *; }};\n"
+        return self._files(target, [_PORT / "native.h", _PORT / "values.c"]) | {EXPORTS: exports}
+
+    def _files(self, target: NativeTarget, port: Iterable[Path]) -> dict[str, str]:
+        files = {f"port/{path.name}": path.read_text(encoding="utf-8") for path in port}
         files |= {path: text for path, text in self.sources.texts().items() if path.endswith((".c", ".h"))}
         return files | {"native.c": self._native(target)}
 

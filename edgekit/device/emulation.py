@@ -14,7 +14,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 INSTALL = "apt-get install -y --no-install-recommends qemu-user-static binfmt-support mmdebstrap"
 TOOLS = ("mmdebstrap", "qemu-aarch64-static", "unshare", "mount")
 
-# ELF, 64-bit or 32-bit, little-endian, executable or shared object, the machine; the ABI byte and the type's low bit are
+# ELF, 64 or 32 bits, little-endian, executable or shared object, the machine; the ABI byte and the type's low bit are
 # masked
 _MAGIC = {
     "aarch64": rb"\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00",
