@@ -124,11 +124,12 @@ def _summary(found: Timeline) -> str:
 
 def _moments(found: Timeline) -> list[str]:
     """A line for each step, with the arena from address 0 at the left to its end at the right."""
-    lines = [("", "step", "way", "in use", f"{'arena, # in use':{MAP_COLUMNS + 2}}", "alive: from..to")]
+    numbers = {id(place): f"#{number}" for number, place in enumerate(found.places)}
+    lines = [("", "step", "way", "in use", "arena, from 0 to its end".ljust(MAP_COLUMNS + 2), "alive, from..to")]
     for position, moment in enumerate(found.moments):
         mark = f"{position}{'*' if position == found.peak else ' '}"
         way = "backward" if moment.backward else ""
-        alive = ", ".join(f"{_name(p.name)} {p.offset}..{p.end}" for p in moment.live)
+        alive = "  ".join(f"{numbers[id(p)]} {p.offset}..{p.end}" for p in moment.live)
         used = f"{moment.live_bytes:,}"
         lines.append((mark, _name(moment.step), way, used, f"|{_map(moment, found.arena_bytes)}|", alive))
     return [*_table(lines, right=(0, 3)), "* the most bytes in use"]
@@ -144,13 +145,13 @@ def _map(moment: Moment, arena_bytes: int) -> str:
 
 
 def _places(found: Timeline) -> list[str]:
-    lines = [("buffer", "offset", "bytes", "from step", "to step", "lies over")]
-    for place in found.places:
+    lines = [("", "buffer", "offset", "bytes", "from step", "to step", "lies over")]
+    for number, place in enumerate(found.places):
         start = "start" if place.first < 0 else str(place.first)
         end = "end" if place.last >= len(found.moments) else "start" if place.last < 0 else str(place.last)
         over = ", ".join(_name(name) for name in place.over)
-        lines.append((_name(place.name), f"{place.offset:,}", f"{place.bytes:,}", start, end, over))
-    return _table(lines, right=(1, 2, 3, 4))
+        lines.append((f"#{number}", _name(place.name), f"{place.offset:,}", f"{place.bytes:,}", start, end, over))
+    return _table(lines, right=(0, 2, 3, 4, 5))
 
 
 def _table(lines: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:

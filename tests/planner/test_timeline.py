@@ -52,18 +52,18 @@ def test_the_text():
 TEXT = """\
 arena: 160 bytes (no plan is smaller)
 
-    step   way  in use  arena, # in use                                     alive: from..to
-0*  dense          160  |################################################|  a 0..96, input 96..160
-1   relu            96  |#############################...................|  a 0..96, b 0..96
-2   sum            136  |#########################################.......|  b 0..96, output 96..104, sums 104..136
+    step   way  in use  arena, from 0 to its end                            alive, from..to
+0*  dense          160  |################################################|  #1 0..96  #0 96..160
+1   relu            96  |#############################...................|  #1 0..96  #2 0..96
+2   sum            136  |#########################################.......|  #2 0..96  #4 96..104  #3 104..136
 * the most bytes in use
 
-buffer  offset  bytes  from step  to step  lies over
-input       96     64      start        0
-a            0     96          0        1
-b            0     96          1        2  a
-sums       104     32          2        2
-output      96      8          2      end
+    buffer  offset  bytes  from step  to step  lies over
+#0  input       96     64      start        0
+#1  a            0     96          0        1
+#2  b            0     96          1        2  a
+#3  sums       104     32          2        2
+#4  output      96      8          2      end
 """
 
 
