@@ -66,10 +66,12 @@ def mul(op: Mul) -> Lowered:
         return plain(op)
     _check_zero_points(op)
     a, b = op.inputs
+    # ek_mul_s16 takes products of any size
+    largest = 0 if op.output.dtype == "s16" else _largest(a) * _largest(b)
     params: Fields = {
         "a_offset": -a.zero_point,
         "b_offset": -b.zero_point,
-        "factor": factor(Multiplier.of(a.scale * b.scale / op.output.scale)),
+        "factor": factor(op, a.scale * b.scale / op.output.scale, largest),
         "range": stored_range(op.output, *op.activation.limits(op.output)),
     }
     return _call(op, f"ek_mul_{op.output.dtype}", op.inputs, params, "ek_mul_params")
@@ -107,8 +109,8 @@ def prelu(op: PRelu) -> Lowered:
     params: Fields = {
         "x_offset": -x.zero_point,
         "alpha_offset": -alpha.zero_point,
-        "above": factor(Multiplier.of(x.scale / out.scale)),
-        "below": factor(Multiplier.of(x.scale * alpha.scale / out.scale)),
+        "above": factor(op, x.scale / out.scale, _largest(x)),
+        "below": factor(op, x.scale * alpha.scale / out.scale, _largest(x) * _largest(alpha)),
         "range": stored_range(out, *out.limits),
     }
     return _call(op, "ek_prelu_s8", op.inputs, params)
@@ -128,7 +130,7 @@ def add_n(op: AddN) -> Lowered:
         params = {
             **params,
             "base": -count * op.input.zero_point,
-            "steps": 1 << (HEADROOM["s8"] - 1),
+            "steps": 1 << HEADROOM["s8"],
             "factor": _factor_down(op, unit / out.scale),
             "range": stored_range(out, *out.limits),
         }
@@ -141,13 +143,32 @@ def select(op: Select) -> Lowered:
     return _call(op, f"ek_select_s{size}", op.inputs, {}, "ek_select_params")
 
 
-def factor(real: Multiplier) -> dict[str, Any]:
-    """Fields of ek_factor."""
-    left, right = max(real.shift, 0), max(-real.shift, 0)
-    nudge = (1 << 30) + ((1 << (30 + right)) if right else 0)
-    return {
-        "nudge": nudge, "multiplier": real.mantissa, "left": left, "right": right, "negative": -1 if right else 0,
-    }  # fmt: skip
+def factor(op: Op, real: float, largest: int) -> dict[str, Any]:
+    """Fields of ek_factor for integers up to `largest`."""
+    found = Multiplier.of(real)
+    if largest << max(found.shift, 0) > 1 << 30:
+        raise _too_fine(op)
+    return _fields(found)
+
+
+def _factor_down(op: Op, real: float) -> dict[str, Any]:
+    """Fields of ek_factor whose `right` is not 0: of a factor below a half."""
+    found = Multiplier.of(real)
+    if found.mantissa and found.shift >= 0:
+        raise _too_fine(op)
+    return _fields(found if found.mantissa else Multiplier(0, -1))
+
+
+def _fields(found: Multiplier) -> dict[str, Any]:
+    left, right = max(found.shift, 0) + 1, max(-found.shift, 0)
+    nudge = (1 << 31) + ((1 << (31 + right)) if right else 0)
+    negative = -1 if right else 0
+    return {"nudge": nudge, "multiplier": found.mantissa, "left": left, "right": right, "negative": negative}
+
+
+def _too_fine(op: Op) -> Refusal:
+    scales = ", ".join(f"{t.scale:.3g}" for t in op.inputs)
+    return Refusal(f"its output scale is {op.output.scale:.3g}, too fine for inputs of {scales}", "calibrate again")
 
 
 def stored_range(out: Tensor, low: int, high: int) -> Fields:
@@ -161,36 +182,39 @@ def _sum(op: Binary, bits: int, sign: int) -> tuple[tuple[Tensor, Tensor], Field
     Both are shifted up by `bits` and brought to twice the larger scale, which is a shift for the one that has it.
     """
     _check_zero_points(op)
-    signs = {0: 1, 1: sign}
     first = 0 if op.inputs[0].scale >= op.inputs[1].scale else 1
     a, b = op.inputs[first], op.inputs[1 - first]
-    unit = 2 * a.scale / (1 << bits)
-    a_factor = signs[first] << (bits - 1)
-    real = Multiplier.of(b.scale / (2 * a.scale))
-    # a half as two quarters: right must not be 0
-    b_factor, twice = (Multiplier(real.mantissa, -1), 2) if real.shift == 0 else (real, 1)
+    signs = (1, sign)
     square = isinstance(op, SquaredDifference)
+    double = 1 if square else 2
+    unit = 2 * a.scale / (1 << bits)
+    a_factor = signs[first] * double << (bits - 1)
+    b_factor, b_steps = _smaller(op, b.scale / (2 * a.scale), bits)
     return (a, b), {
         "base": -a.zero_point * a_factor,
         "a_factor": a_factor,
-        "b_base": -b.zero_point << bits,
-        "b_steps": 1 << bits,
-        "b_sign": signs[1 - first] * twice,
-        "b_factor": factor(b_factor),
+        "b_base": -b.zero_point * b_steps,
+        "b_steps": b_steps,
+        "b_sign": signs[1 - first] * double,
+        "b_factor": b_factor,
         "factor": _factor_down(op, (unit * unit if square else unit) / op.output.scale),
         "range": stored_range(op.output, *op.activation.limits(op.output)),
     }
 
 
-def _factor_down(op: Op, real: float) -> dict[str, Any]:
-    """Fields of ek_factor of a factor below a half."""
+def _smaller(op: Op, real: float, bits: int) -> tuple[dict[str, Any], int]:
+    """Fields of ek_factor for the operand of the smaller scale, and how far up it is shifted before."""
     found = Multiplier.of(real)
-    if found.mantissa == 0:
-        found = Multiplier(0, -1)
-    if found.shift >= 0:
-        scales = ", ".join(f"{t.scale:.3g}" for t in op.inputs)
-        raise Refusal(f"its output scale is {op.output.scale:.3g}, too fine for inputs of {scales}", "calibrate again")
-    return factor(found)
+    if op.output.dtype == "s16":
+        return _fields(found), 1 << bits
+    if found.shift == 0 and found.mantissa:  # a half, as a quarter of what is twice as large: right must not be 0
+        return _fields(Multiplier(found.mantissa, -1)), 4 << bits
+    return _factor_down(op, real), 2 << bits
+
+
+def _largest(t: Tensor) -> int:
+    """The largest difference from the zero point."""
+    return max(abs(end - t.zero_point) for end in t.limits)
 
 
 def _check_zero_points(op: Op) -> None:

@@ -7,20 +7,20 @@
 #include "ek_broadcast.h"
 #include "ek_rescale.h"
 
-/* (base + a * a_factor + b_sign * b') * factor, b' being (b * b_steps + b_base) * b_factor. The sum is in steps of twice
-   the larger of both scales, which is that of a, less some bits. right of both factors is not 0. */
+/* (base + a * a_factor + b' * b_sign) * factor, b' being (b * b_steps + b_base) * b_factor. Both are in steps of twice
+   the larger of their scales, which is that of a, less some bits; the sum is doubled as ek_factor wants it. */
 typedef struct {
   ek_broadcast over;
   int32_t base, a_factor;
   int32_t b_base, b_steps, b_sign;
-  ek_factor b_factor, factor;
+  ek_factor b_factor, factor; /* s8: right is not 0, left is not used; s16: that of `factor` */
   ek_range range;
 } ek_sum_params;
 
 /* a + b, a - b, b - a */
 ek_status ek_add_s8(const ek_sum_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 ek_status ek_add_s16(const ek_sum_params *p, const int16_t *a, const int16_t *b, int16_t *y);
-/* the square of the sum, which is below 2^15 */
+/* the square of the sum, which is below 2^15 and not doubled */
 ek_status ek_squared_difference_s8(const ek_sum_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
 typedef struct {
@@ -55,8 +55,8 @@ enum { EK_TERMS = 8 };
 typedef struct {
   int32_t size, count; /* elements; terms */
   int32_t base;        /* minus the zero points of all terms */
-  int32_t steps;       /* of one step of a term */
-  ek_factor factor;    /* of (base + sum) * steps; right is not 0 */
+  int32_t steps;       /* of one step of a term, doubled */
+  ek_factor factor;    /* of (base + sum) * steps; right is not 0, left is not used */
   ek_range range;
 } ek_add_n_s8_params;
 

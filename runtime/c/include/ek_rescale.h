@@ -4,26 +4,31 @@
 
 #include "ek_fixed_point.h"
 
-/* The factor multiplier * 2^(left - right - 31); left or right is 0. gemmlowp rounds twice: the product, then what
-   shifting right by `right` loses, halves away from zero. That second rounding is an addition of 2^(right - 1), which
-   is in `nudge` already, less 1 for negative numbers. */
+/* The factor multiplier * 2^(left - right - 32). gemmlowp rounds twice: the product, then what shifting right by `right`
+   loses, halves away from zero. That second rounding is an addition of 2^(right - 1), which is in `nudge` already, less
+   1 for negative numbers. Doubled operands leave the product in the upper word. */
 typedef struct {
-  int64_t nudge;      /* 2^30, + 2^(30 + right) where right is not 0 */
+  int64_t nudge;      /* 2^31, + 2^(31 + right) where right is not 0 */
   int32_t multiplier; /* not negative */
   int32_t left, right;
   int32_t negative; /* -1 where right is not 0, else 0 */
 } ek_factor;
 
-/* x * factor as ek_scale makes it. |x| <= 2^30 where right is not 0. */
+/* x * factor as ek_scale makes it. |x * 2^left| < 2^31. */
 static inline int32_t ek_rescale(int32_t x, const ek_factor *factor) {
-  const int64_t product = (int64_t)ek_shift_left(x, factor->left) * factor->multiplier + factor->nudge;
-  return ((int32_t)(product >> 31) + ((x >> 31) & factor->negative)) >> factor->right;
+  const int64_t product = (int64_t)(x * (1 << factor->left)) * factor->multiplier + factor->nudge;
+  return ((int32_t)(product >> 32) + ((x >> 31) & factor->negative)) >> factor->right;
 }
 
-/* The same where right is not 0. |x| <= 2^30. */
+/* The same without the shift to the left, where right is not 0. */
 static inline int32_t ek_rescale_down(int32_t x, const ek_factor *factor) {
   const int64_t product = (int64_t)x * factor->multiplier + factor->nudge;
-  return ((int32_t)(product >> 31) + (x >> 31)) >> factor->right;
+  return ((int32_t)(product >> 32) + (x >> 31)) >> factor->right;
+}
+
+/* The same of any x. */
+static inline int32_t ek_rescale_any(int32_t x, const ek_factor *factor) {
+  return ek_scale(x, factor->multiplier, factor->left - 1 - factor->right);
 }
 
 /* Where a stored integer lies: x becomes x clamped, + zero. */

@@ -2,9 +2,10 @@
 #include "ek_elementwise.h"
 
 static void run(const ek_mul_params *p, const int8_t *a, const int8_t *b, int8_t *y) {
+  const ek_range range = p->range; /* a copy cannot change with y */
   for (int8_t *const end = y + p->over.run; y != end; ++y) {
     const int32_t product = (*a + p->a_offset) * (*b + p->b_offset);
-    *y = (int8_t)ek_stored(ek_rescale(product, &p->factor), &p->range);
+    *y = (int8_t)ek_stored(ek_rescale(product, &p->factor), &range);
     a += p->over.steps[0];
     b += p->over.steps[1];
   }

@@ -2,10 +2,11 @@
 #include "ek_elementwise.h"
 
 static void run(const ek_sum_params *p, const int8_t *a, const int8_t *b, int8_t *y) {
+  const ek_range range = p->range; /* a copy cannot change with y */
   for (int8_t *const end = y + p->over.run; y != end; ++y) {
     const int32_t other = ek_rescale_down(*b * p->b_steps + p->b_base, &p->b_factor);
     const int32_t apart = *a * p->a_factor + p->base + other * p->b_sign;
-    *y = (int8_t)ek_stored(ek_rescale_down(apart * apart, &p->factor), &p->range);
+    *y = (int8_t)ek_stored(ek_rescale_down(2 * apart * apart, &p->factor), &range);
     a += p->over.steps[0];
     b += p->over.steps[1];
   }
