@@ -79,6 +79,8 @@ def _lstm_f32(op: Lstm) -> Fields:
 
 
 def _lstm_s8(op: Lstm) -> Fields:
+    if op.hidden.quant != op.output.quant:
+        raise Refusal("its hidden state and its output have different scales")
     bound = int(min(op.cell_clip / op.cell.scale, INT16[1])) if op.cell_clip > 0 else None
     return {
         **_weights(op),
