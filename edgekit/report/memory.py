@@ -14,7 +14,7 @@ from edgekit.report.words import clean, plural
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1000.0, 76.0, 6.0, 26.0, 22.0
 MAP_HEIGHT, USE_HEIGHT = 420.0, 130.0
 HUES = (212, 160, 28, 280, 340, 190, 90, 50)
-LETTER = 5.6  # width of a letter of a label
+LETTER_WIDTH, LETTER_HEIGHT = 6.0, 12.0  # of a label
 STYLE = """
 .map { display: block; width: 100%; height: auto; }
 .map text { fill: var(--quiet); font-size: 10px; }
@@ -104,9 +104,9 @@ class _Scale:
 
 def _map(timeline: Timeline) -> Markup:
     scale = _Scale(len(timeline.moments), timeline.arena_bytes, MAP_HEIGHT)
-    shown = [place for place in timeline.places if place.bytes]
-    marks = [_grid(timeline, scale), *(_box(i, place, scale) for i, place in enumerate(shown))]
-    marks += [_peak(timeline, scale), *(_label(place, scale) for place in shown)]
+    shown = [(number, place) for number, place in enumerate(timeline.places) if place.bytes]
+    marks = [_grid(timeline, scale), *(_box(number, place, scale) for number, place in shown)]
+    marks += [_peak(timeline, scale), *(_label(number, place, scale) for number, place in shown)]
     return _drawing(f"Where {plural(len(timeline.places), 'buffer')} lie in the arena", marks, MAP_HEIGHT)
 
 
@@ -148,21 +148,20 @@ def _corners(place: Place, scale: _Scale) -> tuple[float, float, float, float]:
     return x, y, scale.x(place.last + 1) - x, scale.y(place.offset) - y
 
 
-def _box(index: int, place: Place, scale: _Scale) -> Markup:
+def _box(number: int, place: Place, scale: _Scale) -> Markup:
     x, y, width, height = _corners(place, scale)
-    fill = f"hsl({HUES[index % len(HUES)]} 65% 55%)"
-    title = element("title", _words(place, scale.steps))
+    fill = f"hsl({HUES[number % len(HUES)]} 65% 55%)"
+    title = element("title", f"#{number} {_words(place, scale.steps)}")
     return element("rect", title, class_="buffer", x=x, y=y, width=width, height=height, fill=fill)
 
 
-def _label(place: Place, scale: _Scale) -> Markup:
-    """As much of the name as there is room for; nothing where that is less than two letters."""
+def _label(number: int, place: Place, scale: _Scale) -> Markup:
+    """The name, or where there is no room for it the number, or nothing."""
     x, y, width, height = _corners(place, scale)
-    name, letters = clean(place.name, 60), int(width / LETTER)
-    if height < 12 or letters < min(3, len(name)):
-        return Markup("")
-    shown = name if len(name) <= letters else name[: letters - 1] + "…"
-    return element("text", shown, class_="label", x=x + width / 2, y=y + height / 2 + 3.5)
+    for text in (clean(place.name, 60), f"#{number}"):
+        if height >= LETTER_HEIGHT and width >= len(text) * LETTER_WIDTH:
+            return element("text", text, class_="label", x=x + width / 2, y=y + height / 2 + 3.5)
+    return Markup("")
 
 
 def _words(place: Place, steps: int) -> str:
@@ -202,18 +201,13 @@ def _spot(position: int, moment: Moment, scale: _Scale) -> Markup:
 
 
 def _table(timeline: Timeline) -> Markup:
-    headings = ("buffer", "offset", "bytes", "from", "to", "lies over")
-    classes = ("name", "figure", "figure", "", "", "")
+    headings = ("", "buffer", "offset", "bytes", "from", "to", "lies over")
+    classes = ("op", "name", "figure", "figure", "op", "op", "")
     head = element("tr", *(element("th", h, class_=c, scope="col") for h, c in zip(headings, classes, strict=True)))
     lines = []
-    for place in timeline.places:
+    for number, place in enumerate(timeline.places):
         over = ", ".join(clean(name, 60) for name in place.over)
-        cells = (
-            clean(place.name, 80),
-            f"{place.offset:,}",
-            f"{place.bytes:,}",
-            *_when(place, len(timeline.moments)),
-            over,
-        )
+        name, when = clean(place.name, 80), _when(place, len(timeline.moments))
+        cells = (f"#{number}", name, f"{place.offset:,}", f"{place.bytes:,}", *when, over)
         lines.append(element("tr", *(element("td", t, class_=c) for t, c in zip(cells, classes, strict=True))))
     return element("div", element("table", element("thead", head), element("tbody", *lines)), class_="scroll")
