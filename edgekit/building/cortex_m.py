@@ -80,7 +80,9 @@ def bare_image(model: CSources, target: Target, *flags: str) -> Image:
     port = runtime_dir() / "c" / "ports" / PORT
     files = {f"model/{name}": text for name, text in model.files.items() if not name.endswith("_model.c")}
     files |= {f"kernels/{name}": text for name, text in model.kernel_files.items()}
-    files |= {f"port/{name}": (port / name).read_text() for name in ("startup.c", "semihosting.h", "link.ld")}
+    files |= {
+        f"port/{name}": (port / name).read_text(encoding="utf-8") for name in ("startup.c", "semihosting.h", "link.ld")
+    }
     files |= {"port/memory.ld": memory_script(places, 0), "main.c": _bare_main(model.name)}
     return _built(files, target, "bare.elf", flags)
 

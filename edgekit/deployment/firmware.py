@@ -7,6 +7,7 @@ time. Refused: microcontrollers without an emulator, and models that do not fit,
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -188,11 +189,11 @@ def _golden(samples: Sequence[Sample], outputs: Sequence[End], expected: Sequenc
 
 
 def _apart(got: Array, wanted: Array) -> tuple[float, float]:
-    """The largest difference, infinite where one is no number, and what is allowed: 0 but for floats."""
+    """The largest difference, the largest of all numbers where one is none, and what is allowed: 0 but for floats."""
     a, b = got.astype(np.float64), wanted.astype(np.float64)
     finite = np.isfinite(b)
     if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
-        return float("inf"), 0.0
+        return sys.float_info.max, 0.0
     apart = float(np.abs(a[finite] - b[finite]).max(initial=0.0))
     return apart, FLOAT_CLOSE * float(np.abs(b[finite]).max(initial=1.0)) if wanted.dtype.kind == "f" else 0.0
 
