@@ -14,7 +14,7 @@ typedef struct {
   int32_t negative; /* -1 where right is not 0, else 0 */
 } ek_factor;
 
-/* x * factor as ek_scale makes it. |x * 2^left| < 2^31. */
+/* x * factor as ek_scale makes it, where x * 2^left fits 32 bits. */
 static inline int32_t ek_rescale(int32_t x, const ek_factor *factor) {
   const int64_t product = (int64_t)(x * (1 << factor->left)) * factor->multiplier + factor->nudge;
   return ((int32_t)(product >> 32) + ((x >> 31) & factor->negative)) >> factor->right;
