@@ -85,25 +85,37 @@ def _all_buffers(problem: Problem) -> Iterator[Buffer]:
 def _check_neighbours(problem: Problem, plan: Plan) -> None:
     """Walks through the order; a pair is looked at when the later of the two comes to life."""
     ends = _last_positions(problem, plan)
-    alive: list[Buffer] = []
-    for buffer in dict.fromkeys([*problem.inputs, *problem.kept]):
-        _check_beside(plan, buffer, alive, "before the first step")
-        alive.append(buffer)
+    alive = _side_by_side(plan, [*problem.inputs, *problem.kept], "before the first step")
     for position, index in enumerate(plan.order):
         step = problem.steps[index]
         alive = [buffer for buffer in alive if ends[buffer] >= position]
-        written = [buffer for buffer in dict.fromkeys(step.writes) if buffer not in alive]
-        before = [buffer for buffer in alive if not _may_share(step, buffer, ends[buffer] == position)]
-        for buffer in written:
-            _check_beside(plan, buffer, before, f'in step "{step.name}"')
-            before.append(buffer)
-            for read in alive:
-                if _may_share(step, read, ends[read] == position):
-                    _check_overlap(plan, step, index in plan.backward, read, buffer)
-        if step.scratch is not None:
-            _check_beside(plan, step.scratch, [*alive, *written], f'in step "{step.name}"')
-        alive += written
-    _check_end(problem, plan)
+        dying = [buffer for buffer in alive if ends[buffer] == position and _is_only_read(step, buffer)]
+        alive += _check_step(plan, index, step, alive, dying)
+    _side_by_side(plan, [*problem.outputs, *problem.kept], "after the last step")
+
+
+def _side_by_side(plan: Plan, buffers: Sequence[Buffer], when: str) -> list[Buffer]:
+    """What the caller writes or reads at once, though there be no step at all."""
+    alive: list[Buffer] = []
+    for buffer in dict.fromkeys(buffers):
+        _check_beside(plan, buffer, alive, when)
+        alive.append(buffer)
+    return alive
+
+
+def _check_step(plan: Plan, index: int, step: Step, alive: Sequence[Buffer], dying: Sequence[Buffer]) -> list[Buffer]:
+    """What the step brings to life lies beside all that is alive, or over what dies as far as that is safe."""
+    when = f'in step "{step.name}"'
+    lasting = [buffer for buffer in alive if buffer not in dying]
+    born: list[Buffer] = []
+    for buffer in (b for b in dict.fromkeys(step.writes) if b not in alive):
+        _check_beside(plan, buffer, [*lasting, *born], when)
+        for read in dying:
+            _check_overlap(plan, step, index in plan.backward, read, buffer)
+        born.append(buffer)
+    if step.scratch is not None:
+        _check_beside(plan, step.scratch, [*alive, *born], when)
+    return born
 
 
 def _last_positions(problem: Problem, plan: Plan) -> dict[Buffer, int]:
@@ -114,8 +126,8 @@ def _last_positions(problem: Problem, plan: Plan) -> dict[Buffer, int]:
     return ends | dict.fromkeys([*problem.outputs, *problem.kept], len(plan.order))
 
 
-def _may_share(step: Step, buffer: Buffer, dies: bool) -> bool:
-    return dies and buffer in step.reads and buffer not in step.writes
+def _is_only_read(step: Step, buffer: Buffer) -> bool:
+    return buffer in step.reads and buffer not in step.writes
 
 
 def _check_beside(plan: Plan, buffer: Buffer, others: Sequence[Buffer], when: str) -> None:
@@ -141,14 +153,6 @@ def _check_overlap(plan: Plan, step: Step, backward: bool, read: Buffer, written
         allowed = "no overlap is allowed" if overlap is None else f"allowed is {overlap}"
         where = f'in step "{step.name}", which goes {way}'
         raise _wrong(f"{_place(plan, written)} lies over its input {_place(plan, read)} {where}: {allowed}")
-
-
-def _check_end(problem: Problem, plan: Plan) -> None:
-    """What the caller reads at the end lies side by side, though there be no step at all."""
-    alive: list[Buffer] = []
-    for buffer in dict.fromkeys([*problem.outputs, *problem.kept]):
-        _check_beside(plan, buffer, alive, "after the last step")
-        alive.append(buffer)
 
 
 def _touch(plan: Plan, one: Buffer, other: Buffer) -> bool:
