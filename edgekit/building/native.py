@@ -55,7 +55,7 @@ ARCHITECTURES = {
         "aarch64-linux-musl",
         "aarch64-linux-gnu.2.17",
         "cortex_a53",
-        {core: core.replace("-", "_") for core in ("cortex-a55", "cortex-a72", "cortex-a76", "cortex-a78ae")},
+        {"cortex-a55": "cortex_a55", "cortex-a76": "cortex_a76", "cortex-a78ae": "cortex_a78ae"},  # dot products
         gcc=("aarch64-linux-gnu-gcc", "-static"),
     ),
     "armv7l": Architecture(
@@ -117,9 +117,12 @@ def library_compiler_for(target: NativeTarget, name: str, *, soft_float: bool = 
     """The compiler of lib<name>.so. soft_float: for boards whose ABI passes floats in integer registers."""
     known = ARCHITECTURES[target.arch]
     triple = known.soft_shared if soft_float else known.shared
-    return _zig(
-        triple, target.cpu, "-shared", "-fPIC", "-s", f"-Wl,-soname,lib{name}.so", f"-Wl,--version-script={EXPORTS}"
-    )
+    return _zig(triple, target.cpu, "-shared", "-fPIC", "-s", f"-Wl,-soname,lib{name}.so", *library_exports())
+
+
+def library_exports() -> tuple[str, ...]:
+    """Linker flags: kernels of one library must not stand in for those of another."""
+    return (f"-Wl,--version-script={EXPORTS}",)
 
 
 def _zig(triple: str, cpu: str, *flags: str) -> Compiler:

@@ -84,7 +84,7 @@ def native_tree(
     program = model.program(target, progress)
     library = model.library(target, progress, soft_float=soft_float) if python else None
     file = library or program
-    described = _described(model.document, file, target)
+    described = release_description(model.document, file, target)
     parts = {"model/" + artifacts.MODEL_JSON: described, "model/" + GOLDEN_RAW: golden}
     copies = {f"model/{file.name}": file, f"runtime/{PROGRAM}": program}
     if python:
@@ -93,8 +93,8 @@ def native_tree(
     return NativeTree(place / "model", place / "runtime")
 
 
-def _described(document: Mapping[str, Any], file: Path, target: NativeTarget) -> bytes:
-    """model.json of the release."""
+def release_description(document: Mapping[str, Any], file: Path, target: NativeTarget) -> bytes:
+    """model.json of a native release, whose model is `file`; document: of the C sources in the build folder."""
     known = {key: document[key] for key in ("schema", "name", "precision", "inputs", "outputs", "opset")}
     of_file = {
         "file": file.name,

@@ -27,6 +27,7 @@ from edgekit.building import (
     read_samples,
     write_samples,
 )
+from edgekit.building.native import NativeTarget, compiler_for
 from edgekit.device.cortex_m import command as qemu_command
 from edgekit.emitters.c import CModel, CSources, emit_c
 from edgekit.errors import UsageError
@@ -65,6 +66,16 @@ def _firmware(target: Target, at_once: int = 1000) -> Machine:
     )
 
 
+def _linux(target: NativeTarget, *qemu: str) -> Machine:
+    """A static program under QEMU in user mode."""
+    compiler = compiler_for(target)
+    strict = replace(compiler, command=(*compiler.command, *STRICT))
+    return Machine(
+        lambda models: build(bench_files(models, "host"), strict),
+        lambda program, inputs, outputs: [*qemu, str(program), str(inputs), str(outputs)],
+    )
+
+
 def _m0plus() -> Target:
     """QEMU has no Cortex-M0+: its code runs on the M4, which has all of its instructions."""
     core, board = load_target("pico").clusters[0].core, load_target("mps2-an386")
@@ -81,6 +92,9 @@ MACHINES = {
     "m7": _firmware(load_target("mps2-an500")),
     "m33": _firmware(load_target("mps2-an505")),
     "m55": _firmware(load_target("mps3-an547"), at_once=60),
+    "aarch64": _linux(NativeTarget("aarch64"), "qemu-aarch64-static", "-cpu", "cortex-a53"),
+    "armv7": _linux(NativeTarget("armv7l"), "qemu-arm-static", "-cpu", "cortex-a7"),
+    "armv6": _linux(NativeTarget("armv6l"), "qemu-arm-static", "-cpu", "arm1176"),
 }
 
 

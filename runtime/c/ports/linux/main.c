@@ -368,13 +368,16 @@ static int golden_before_timing(session *s, json *j, verdict *v) {
 
 static int measured(session *s, json *j, circumstances *c) {
   samples found;
+  int enough;
   c->warm = warm_up(run_next, s, &s->o->plan);
-  if (!measure(run_next, look_around, s, &s->o->plan, &found)) return failed(j, RUN_FAILED, "out of memory");
+  enough = measure(run_next, look_around, s, &s->o->plan, &found);
   conditions_now(&s->seen.after);
   c->runs = found.count;
   c->measured_s = (double)found.sum_ns / 1e9;
   json_samples(j, s->o, &found);
-  if (!json_statistics(j, &found)) return failed(j, RUN_FAILED, "out of memory");
+  enough = enough && json_statistics(j, &found);
+  free(found.ns);
+  if (!enough) return failed(j, RUN_FAILED, "out of memory");
   json_warmup(j, &c->warm);
   return s->status == EK_OK ? OK : failed_run(j, s->status);
 }
