@@ -31,7 +31,7 @@ RECORD = np.dtype(
     ]
 )
 QEMU = "qemu-system-arm -M mps2-an386 -display none -monitor none -serial null -nodefaults"
-QEMU += " -semihosting-config enable=on,target=native -icount shift=0 -kernel"
+QEMU += " -chardev stdio,id=console -semihosting-config enable=on,target=native,chardev=console -icount shift=0 -kernel"
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def on_microcontroller(program: Path, given: Session) -> tuple[np.ndarray, str]:
         count = np.array(len(given.samples) // HOP, "<u4")
         (Path(folder) / "inputs").write_bytes(count.tobytes() + given.samples.astype("<i2").tobytes())
         command = [*QEMU.split(), str(program.resolve())]
-        done = subprocess.run(command, cwd=folder, check=True, stderr=subprocess.PIPE, text=True)
-        return np.fromfile(Path(folder) / "outputs", RECORD), done.stderr
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+        return np.fromfile(Path(folder) / "outputs", RECORD), done.stdout
 
 
 def in_python(build: Path, given: Session) -> np.ndarray:

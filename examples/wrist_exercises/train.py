@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
 STEPS, BATCH, LEARNING_RATE = 600, 128, 4e-3
-TURN_DEG, SPEED, SCALE, NOISE = 15.0, 0.2, 0.1, 0.02  # of the augmentation
+TURN_DEG, SPEED, SCALE, NOISE = 30.0, 0.2, 0.1, 0.02  # of the augmentation
 
 
 class Cutter:
