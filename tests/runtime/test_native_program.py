@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import copying
+import native_copy as copying
 import numpy as np
 import pytest
 from edgekit_runtime import timing, trust

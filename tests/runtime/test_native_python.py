@@ -9,7 +9,7 @@ import sys
 from array import array
 from pathlib import Path
 
-import copying
+import native_copy as copying
 import numpy as np
 import pytest
 from conftest import RUNTIME

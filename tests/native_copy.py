@@ -5,6 +5,7 @@ As a program and as a library of this machine, made by its own compiler.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,4 +110,17 @@ def library(folder: Path) -> Path:
     (folder / "libcopy.so").write_bytes(made.read_bytes())
     (folder / "golden.raw").write_bytes(samples().raw())
     (folder / "model.json").write_bytes(release_description(DOCUMENT, made, TARGET))
+    return folder
+
+
+def build_folder(folder: Path, golden: Samples) -> Path:
+    """What `edgekit convert --formats c` would have left of it."""
+    texts = SOURCES.texts()
+    for name, text in texts.items():
+        (folder / "c" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "c" / name).write_text(text)
+    described = DOCUMENT | {"golden": "model.c.npz", "sha256": "0" * 64, "files": sorted(texts)}
+    (folder / "model.json").write_text(json.dumps(described))
+    arrays = {f"input.{k}": v for k, v in golden.inputs.items()} | {f"output.{k}": v for k, v in golden.outputs.items()}
+    np.savez_compressed(folder / "golden.npz", **arrays)
     return folder
