@@ -68,7 +68,7 @@ def test_no_plan_is_smaller_than_the_one_found(problem):
     assert found.lower_bytes <= found.bytes == fewest_bytes(problem)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(problems(max_steps=8, max_bytes=100))
 def test_plans_of_random_problems_hold(problem):
     found = plan(problem)
@@ -186,6 +186,12 @@ def test_a_state_is_read_before_it_is_written():
     steps = (Step("answer", (given_, state), (out,)), Step("remember", (given_,), (state,)))
     found = plan(Problem(steps, (given_,), (out,), frozenset([state])))
     assert found.order == (0, 1)
+
+
+def test_without_any_time_there_is_a_plan_that_holds():
+    problem = transformer(2)
+    found = plan(problem, time_limit_s=0.0)
+    verify(problem, found)
 
 
 # --- the same everywhere
