@@ -38,7 +38,8 @@ def run_c(
         done, version = run_here(sources, given, made, rows, limit_s), "C on this machine"
     else:
         board = load_target(target)
-        done, version = run_firmware(sources, given, made, rows, board).samples, f"C on {board.id} in QEMU"
+        done = list(run_firmware(sources, given, made, rows, board).samples)
+        version = f"C on {board.id} in QEMU"
     failed = [i for i, sample in enumerate(done) if sample.status != 0]
     if failed:
         raise ModelError(f"an index that the model computes is out of range in samples {failed[:5]}")

@@ -179,8 +179,8 @@ def deploy(
               when it lacks the file format that `runtime` runs
     target    kind of board; device: a name in edgekit.toml; host: "pi@ADDRESS", "local" or "virtual", over both
     app       folder on the board; default: from edgekit.toml, else the name of the model
-    runtime   what runs the model there: onnxruntime, litert or tflite-runtime; default: from edgekit.toml, else the
-              first of the target that runs a file of the build
+    runtime   what runs the model there: onnxruntime, litert, tflite-runtime or native; default: from edgekit.toml, else
+              the first of the target that runs a file of the build
     bench     what to measure afterwards; None: nothing
     dry_run   only look at the board and plan
     root      on the board, default ~/.edgekit
@@ -206,7 +206,7 @@ def deploy(
     name = name or (project.name if project else _app_name(folder))
     with _opened(spec, kind, host_key, identity, progress) as board:
         plan = _plan(board, spec, kind, name, folder, runtime, root, progress)
-        python = deployment.board_python(plan.facts).executable
+        python = deployment.python_of(plan.facts)
         if dry_run:
             return deployment.planned(plan, board, target=kind.id, python=python)
         done = deployment.apply(plan, board, _told(progress), target=kind.id, python=python)
@@ -245,7 +245,7 @@ def benchmark(
     with _opened(spec, kind, host_key, identity, progress) as board:
         facts = deployment.probe(board, root=root, write=False)
         name = app or (project.name if project else deployment.only_app(facts, board.label))
-        python = deployment.board_python(facts).executable
+        python = deployment.python_of(facts)
         progress(f"measuring on {board.label}")
         options = bench or deployment.BenchOptions()
         return deployment.run_benchmark(board, name, target=kind.id, python=python, options=options, root=root)
@@ -345,11 +345,18 @@ def _plan(
     """PROBE, the runtime that fits what it found, the bundle, the steps."""
     from edgekit import deployment
     from edgekit.bundle import make_bundle
+    from edgekit.deployment import native
     from edgekit.deployment.wheels import RUNTIMES, Board, assemble
 
     progress(f"looking at {board.label}")
     facts = deployment.probe(board, root=root)
     arch = None if spec.host == "local" else kind.abi.arch  # this machine stands for any target
+    options = deployment.Options(f"{getpass.getuser()} on {platform.node()}", root)
+    if runtime == native.RUNTIME_NAME:
+        deployment.check_board(facts, deployment.Needs(arch=arch))
+        core = kind.clusters[0].core.id if arch and len(kind.clusters) == 1 else ""
+        bundle, needs = native.native_bundle(app, build, facts, core, progress)
+        return deployment.plan(bundle, facts, needs, options)
     python = deployment.board_python(facts)
     needs = deployment.Needs(arch=arch, libc=("glibc", None), python=python.version[:2])
     deployment.check_board(facts, needs)
@@ -362,29 +369,33 @@ def _plan(
     )
     tree = assemble(runtime, libraries, cache_dir(), progress)
     bundle = make_bundle(app, build, tree.path, RUNTIMES[tree.runtime].file_type)
-    owner = f"{getpass.getuser()} on {platform.node()}"
-    return deployment.plan(bundle, facts, needs, deployment.Options(owner, root))
+    return deployment.plan(bundle, facts, needs, options)
 
 
 def _file_type(runtime: str) -> str:
     """Ending of the model files that a runtime runs; "" where none is named. Raises UnsupportedError."""
+    from edgekit.deployment.native import RUNTIME_NAME
     from edgekit.deployment.wheels import board_runtime
 
+    if runtime == RUNTIME_NAME:
+        return ".c"
     return board_runtime(runtime).file_type if runtime else ""
 
 
 def _usual_runtime(kind: Target, build: Path) -> str:
     """The first runtime of the target that can be deployed and runs a file of the build. Raises UnsupportedError."""
+    from edgekit.deployment.native import RUNTIME_NAME
     from edgekit.deployment.wheels import RUNTIMES
 
     types = {Path(document["file"]).suffix for document in artifacts.descriptions(build).values()}
-    usable = [name for name in kind.runtimes if name in RUNTIMES]
+    file_types = {name: runtime.file_type for name, runtime in RUNTIMES.items()} | {RUNTIME_NAME: ".c"}
+    usable = [name for name in kind.runtimes if name in file_types]
     if not usable:
         raise UnsupportedError(
             f"{kind.id} runs models with {' or '.join(kind.runtimes)}, and deploying that is not there yet",
-            hint="targets with onnxruntime or litert can be deployed to; see `edgekit targets`",
+            hint=f"targets with {', '.join(file_types)} can be deployed to; see `edgekit targets`",
         )
-    return next((name for name in usable if RUNTIMES[name].file_type in types), usable[0])
+    return next((name for name in usable if file_types[name] in types), usable[0])
 
 
 def _told(progress: Progress) -> Callable[[int, int, str], None]:

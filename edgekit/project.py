@@ -35,7 +35,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PRECISIONS = ("int8", "float")
 FORMATS = ("onnx", "tflite", "c")
 OBSERVERS = ("minmax", "percentile", "entropy", "mse")
-RUNTIMES = ("onnxruntime", "litert", "tflite-runtime")
+RUNTIMES = ("onnxruntime", "litert", "tflite-runtime", "native")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}")
 _NAME_MEANS = "1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit"
 

@@ -61,7 +61,9 @@ def _trust(benchmark: Mapping[str, Any] | None, require_trusted: bool) -> None:
 @click.argument("build", type=click.Path(path_type=Path), required=False)
 @_with(_BOARD_OPTIONS)
 @click.option("--app", metavar="NAME", help="Name on the board; default: from edgekit.toml, else the model's.")
-@click.option("--runtime", metavar="NAME", help="What runs the model there: onnxruntime, litert or tflite-runtime.")
+@click.option(
+    "--runtime", metavar="NAME", help="What runs the model there: onnxruntime, litert, tflite-runtime or native."
+)
 @click.option("--dry-run", is_flag=True, help="Look at the board and print the steps; send nothing.")
 @click.option("--no-bench", is_flag=True, help="Do not measure afterwards.")
 @click.option("--bench-seconds", type=SECONDS, metavar="S", help="Seconds of timed runs.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit.deployment.answers import died, failure
 from edgekit.deployment.benchmark import Benchmark
+from edgekit.deployment.native import PROGRAM
 from edgekit.deployment.plan import Plan, Step
 from edgekit.deployment.scripts import script
 from edgekit.deployment.stream import gzip_if_worthwhile, payload_bytes
@@ -103,7 +104,7 @@ def planned(plan: Plan, device: Device, *, target: str, python: str) -> Deployme
         bytes_sent=plan.size_bytes,
         release_bytes=plan.bundle.size_bytes,
         seconds=0.0,
-        use=usage_line(plan.bundle.app, python, plan.options.root),
+        use=_use(plan, python),
     )
 
 
@@ -112,10 +113,23 @@ def _arriving(plan: Plan) -> set[str]:
     return {sha for step in plan.steps if step.payload is not None for sha in step.payload.shas}
 
 
+def _use(plan: Plan, python: str) -> str:
+    """How an app there uses the release: through Python, or as a program where it is one and there is no Python."""
+    program = f"runtime/{PROGRAM}"
+    if plan.facts.python is None and any(file.path == program for file in plan.bundle.files):
+        return f"{release_folder(plan.bundle.app, plan.options.root)}/{program} run INPUTS.raw OUTPUTS.raw"
+    return usage_line(plan.bundle.app, python, plan.options.root)
+
+
+def release_folder(app: str, root: str = "") -> str:
+    """The folder of the current release, for a shell on the board."""
+    store = shlex.quote(root) if root else '"$HOME/.edgekit"'
+    return f"{store}/apps/{app}/current"
+
+
 def usage_line(app: str, python: str = "python3", root: str = "") -> str:
     """The line with which an app on the board, in a shell there, imports the model and runs it on its first example."""
-    store = shlex.quote(root) if root else '"$HOME/.edgekit"'
-    release = f"{store}/apps/{app}/current"
+    release = release_folder(app, root)
     code = "import sys; from edgekit_runtime import Model; m = Model(sys.argv[1]); print(m(m.example()))"
     return f"PYTHONPATH={release}/runtime {shlex.quote(python)} -c '{code}' {release}"
 

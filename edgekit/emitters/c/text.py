@@ -15,7 +15,8 @@ LINE = 118
 _C_WORDS = re.compile(
     "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|int|long|main|asm|"
     "register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|while|bool|"
-    "class|delete|new|private|public|template|this|throw|try|catch|virtual|operator|namespace|using|true|false|std"
+    "class|delete|new|private|public|template|this|throw|try|catch|virtual|operator|namespace|using|true|false|std|"
+    "assert|complex|ctype|errno|fenv|limits|locale|math|memory|signal|stddef|stdint|stdio|stdlib|string|time|test|arduino"
 )
 
 
