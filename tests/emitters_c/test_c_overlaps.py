@@ -36,7 +36,7 @@ from edgekit.program import Op, Program, QuantParams, Tensor
 Event = tuple[str, int]  # "read" an element of the input, or "write" one of the output
 OURS = (Conv2D, DepthwiseConv2D, TransposeConv, FullyConnected, MaxPool2D, AveragePool2D, BatchMatMul)
 CASES_ON_PAPER, CASES_IN_C = 60, 5
-SUMS = 16  # a kernel of weighted sums makes so many outputs before it writes them
+SUMS, OWN_SUMS = 4, 8  # outputs that weighted sums make before they write them; of depthwise ones
 
 
 # --- random operators, wide enough for several blocks of channels
@@ -127,10 +127,10 @@ def channel_steps(op: Op, depth: int, outputs: int) -> Iterator[tuple[range, ran
         return
     groups = depth if isinstance(op, DepthwiseConv2D) else getattr(op, "groups", 1)
     own = depth == outputs == groups and (groups > 1 or isinstance(op, DepthwiseConv2D))
-    each, per_group = (depth, outputs) if own else (depth // groups, outputs // groups)
+    each, per_group, step = (depth, outputs, OWN_SUMS) if own else (depth // groups, outputs // groups, SUMS)
     for group in range(1 if own else groups):
-        for first in range(group * per_group, (group + 1) * per_group, SUMS):
-            made = range(first, min(first + SUMS, (group + 1) * per_group))
+        for first in range(group * per_group, (group + 1) * per_group, step):
+            made = range(first, min(first + step, (group + 1) * per_group))
             yield made if own else range(group * each, (group + 1) * each), made
 
 

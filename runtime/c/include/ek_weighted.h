@@ -7,6 +7,9 @@
 #include "edgekit.h"
 #include "ek_window.h"
 
+/* Channels of which int8 kernels make the sums at once. */
+enum { EK_BLOCK = 4 };
+
 /* How an s32 sum becomes an s8 output: + bias, * multiplier * 2^(shift - 31), clamped, + zero. */
 typedef struct {
   const int32_t *bias, *multipliers; /* [out] */
@@ -41,8 +44,6 @@ ek_status ek_conv2d_f32(const ek_conv2d_f32_params *p, const float *x, float *y)
 
 /* Each channel by itself: window.out_c is window.in_c. Weights for int8 lie in blocks of EK_BLOCK channels, the last of
    which may have fewer: [blocks][kernel_h][kernel_w][channels of the block]. */
-enum { EK_BLOCK = 4 };
-
 typedef struct {
   ek_window window;
   const int8_t *weights;

@@ -6,9 +6,6 @@
 #include "ek_fixed_point.h"
 #include "ek_weighted.h"
 
-/* Sums are made in blocks of EK_BLOCK, which share what they read of the input, and requantized EK_SUMS at a time. */
-enum { EK_SUMS = 16 };
-
 static inline int32_t ek_least(int32_t a, int32_t b) { return a < b ? a : b; }
 
 /* int8: which products make a sum, `rows` rows of `runs` runs of `length` neighbours. */
@@ -27,17 +24,13 @@ static inline ek_runs ek_runs_of(int32_t rows, int32_t runs, int32_t length, int
   return r;
 }
 
-/* sums[k]: bias[k] + the sum of (x + offset) * weights of output k; those from `outputs` up to a full block are of no
-   use */
-void ek_sum_runs_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const ek_runs *r, const int8_t *x,
-                    const int8_t *w);
-
-/* the same of one block */
-void ek_sum_block_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const ek_runs *r, const int8_t *x,
-                     const int8_t *w);
-
 /* a + b in 32 bits that wrap */
 static inline int32_t ek_wrapping_sum(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+
+/* sums[k]: bias[k] + the sum of (x + offset) * w for output k, of which there are 1 to EK_BLOCK; what is written behind
+   the last one is of no use. */
+void ek_sum_block_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const ek_runs *r, const int8_t *x,
+                     const int8_t *w);
 
 /* y[k] for sums[k] of the outputs from `channel` on */
 void ek_requantize_s8(const ek_requantize *r, int32_t channel, const int32_t *sums, int32_t outputs, int8_t *y);

@@ -19,7 +19,7 @@ static void sum_block(int32_t *sums, const int32_t *bias, const ek_taps *taps, c
   uint32_t a = (uint32_t)bias[0], b = (uint32_t)bias[1], c = (uint32_t)bias[2], d = (uint32_t)bias[3];
   for (int32_t i = view->rows; i > 0; --i, x += next_x, w += next_w) {
     for (const int8_t *end = x + span; x != end; x += column_x) {
-      w += EK_BLOCK;
+      w += EK_BLOCK; /* first: GCC then needs no second register for it */
       a += (uint32_t)((x[0] + offset) * w[-4]);
       b += (uint32_t)((x[1] + offset) * w[-3]);
       c += (uint32_t)((x[2] + offset) * w[-2]);

@@ -18,9 +18,9 @@ static void pixel(const ek_conv2d_s8_params *p, const ek_view *view, const int8_
   runs.output_w = p->window.kernel_h * p->window.kernel_w * depth;
   runs.offset = p->offset;
   for (int32_t o = 0, left = per_group, outputs; o < p->window.out_c; o += outputs) {
-    int32_t sums[EK_SUMS];
-    outputs = ek_least(left, EK_SUMS);
-    ek_sum_runs_s8(sums, outputs, p->requantize.bias + o, &runs, x, weights);
+    int32_t sums[EK_BLOCK];
+    outputs = ek_least(left, EK_BLOCK);
+    ek_sum_block_s8(sums, outputs, p->requantize.bias + o, &runs, x, weights);
     ek_requantize_s8(&p->requantize, o, sums, outputs, y + o);
     weights += outputs * runs.output_w;
     left -= outputs;

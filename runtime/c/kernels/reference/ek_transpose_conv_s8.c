@@ -12,10 +12,10 @@ static void pixel(const ek_transpose_conv_s8_params *p, const ek_source *source,
   const int8_t *weights = p->weights + (rows->tap * w->kernel_w + columns->tap) * w->in_c;
   runs.output_w = w->kernel_h * w->kernel_w * w->in_c;
   runs.offset = p->offset;
-  for (int32_t o = 0; o < w->out_c; o += EK_SUMS) {
-    const int32_t outputs = ek_least(w->out_c - o, EK_SUMS);
-    int32_t sums[EK_SUMS];
-    ek_sum_runs_s8(sums, outputs, p->requantize.bias + o, &runs, from, weights + o * runs.output_w);
+  for (int32_t o = 0; o < w->out_c; o += EK_BLOCK) {
+    const int32_t outputs = ek_least(w->out_c - o, EK_BLOCK);
+    int32_t sums[EK_BLOCK];
+    ek_sum_block_s8(sums, outputs, p->requantize.bias + o, &runs, from, weights + o * runs.output_w);
     ek_requantize_s8(&p->requantize, o, sums, outputs, y + o);
   }
 }

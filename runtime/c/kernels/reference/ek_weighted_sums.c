@@ -12,12 +12,15 @@ static int32_t sum_one(const ek_runs *r, const int8_t *x, const int8_t *w) {
 
 void ek_sum_block_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const ek_runs *r, const int8_t *x,
                      const int8_t *w) {
-  const int32_t offset = r->offset, length = r->length;
-  int32_t one = 0, two = 0, three = 0; /* from the weights of each output to those of the next */
-  uint32_t a = (uint32_t)bias[0], b = 0, c = 0, d = 0;
-  if (outputs > 1) one = r->output_w, b = (uint32_t)bias[1];
-  if (outputs > 2) two = r->output_w, c = (uint32_t)bias[2];
-  if (outputs > 3) three = r->output_w, d = (uint32_t)bias[3];
+  if (outputs == 1) {
+    sums[0] = ek_wrapping_sum(bias[0], sum_one(r, x, w));
+    return;
+  }
+  const int32_t offset = r->offset, length = r->length, one = r->output_w;
+  const int32_t two = outputs > 2 ? one : 0, three = outputs > 3 ? one : 0; /* from the second to the third, the fourth */
+  uint32_t a = (uint32_t)bias[0], b = (uint32_t)bias[1], c = 0, d = 0;
+  if (outputs > 2) c = (uint32_t)bias[2];
+  if (outputs > 3) d = (uint32_t)bias[3];
   for (int32_t i = r->rows; i > 0; --i, x += r->next_row_x, w += r->next_row_w) {
     for (int32_t j = r->runs; j > 0; --j, x += r->next_x, w += r->next_w) {
       const int8_t *w1 = w + one, *w2 = w1 + two, *w3 = w2 + three;
@@ -31,14 +34,6 @@ void ek_sum_block_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const 
     }
   }
   sums[0] = (int32_t)a, sums[1] = (int32_t)b, sums[2] = (int32_t)c, sums[3] = (int32_t)d;
-}
-
-void ek_sum_runs_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const ek_runs *r, const int8_t *x,
-                    const int8_t *w) {
-  for (; outputs > 0; outputs -= EK_BLOCK, sums += EK_BLOCK, bias += EK_BLOCK, w += EK_BLOCK * r->output_w) {
-    if (outputs == 1) *sums = ek_wrapping_sum(*bias, sum_one(r, x, w));
-    else ek_sum_block_s8(sums, outputs, bias, r, x, w);
-  }
 }
 
 void ek_requantize_s8(const ek_requantize *r, int32_t channel, const int32_t *sums, int32_t outputs, int8_t *y) {
