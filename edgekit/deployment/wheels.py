@@ -264,7 +264,7 @@ def _want(runtime: str, board: Board) -> _Wanted:
 
 def _other_ways(arch: str) -> str:
     others = [f"--runtime {name} has them" for name, kind in RUNTIMES.items() if arch in kind.architectures]
-    return "; ".join(others) or "a 64-bit OS image where the board can run one; a native runner is planned"
+    return "; ".join(others) or "--runtime native needs no wheels (edgekit convert --formats c)"
 
 
 def _check_numpy(runtime: str, board: Board, wanted: str) -> None:
