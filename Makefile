@@ -13,11 +13,13 @@ DATA    := .cache/fashion-mnist/usr/share/datasets/fashion-mnist
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
 # What the virtual board and the browser tests need from Debian/Ubuntu. Without them the demo runs on this machine only.
 BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-server openssh-client
-TEST_PACKAGES  := $(BOARD_PACKAGES) busybox chromium
+# What the C needs: a compiler for this machine, one for Cortex-M, and an emulator of it.
+C_PACKAGES     := gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+TEST_PACKAGES  := $(BOARD_PACKAGES) $(C_PACKAGES) cmake make busybox chromium
 
-.PHONY: demo test test-slow test-pythons bench bench-conversion check docs setup data speech board-packages test-packages clean
+.PHONY: demo test test-slow test-pythons bench bench-c bench-conversion check docs setup data speech board-packages c-packages test-packages clean
 
-demo: setup data speech board-packages          ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
+demo: setup data speech board-packages c-packages   ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
 	$(BIN)/python examples/demo.py
 
 test: setup data test-packages           ## everything but the slow sweeps
@@ -42,6 +44,12 @@ bench: setup data board-packages         ## tables in benchmarks/ as Markdown an
 	$(BIN)/python benchmarks/first_light.py
 	$(BIN)/python benchmarks/runtime_memory.py
 
+# MLPERF_TINY is a folder with ic, kws, vww and ad as .tflite, .in and .out (benchmarks/microcontrollers.py says what they are).
+MLPERF_TINY ?=
+
+bench-c: setup c-packages                ## the C of the MLPerf Tiny models on an emulated Cortex-M4
+	$(BIN)/python benchmarks/microcontrollers.py $(MLPERF_TINY)
+
 # Installs litert-torch, onnx2tf and onnxruntime in environments of their own (several GB); about half an hour.
 bench-conversion: setup                  ## conversion beside other tools: seconds, memory, bytes, scores
 	$(BIN)/python benchmarks/conversion.py
@@ -61,7 +69,7 @@ $(STAMPS)/python: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tools/apt_install.sh --required python3-venv
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet "$(TORCH_SPEC)" $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
-	$(PIP) install --quiet --editable ".[torch,tflite,dev]"
+	$(PIP) install --quiet --editable ".[torch,tflite,native,dev]"
 	@mkdir -p $(STAMPS) && touch $@
 
 data: $(DATA)
@@ -76,6 +84,9 @@ speech: .cache/alsa-utils
 
 board-packages:
 	@sh tools/apt_install.sh $(BOARD_PACKAGES)
+
+c-packages:
+	@sh tools/apt_install.sh $(C_PACKAGES)
 
 test-packages:
 	@sh tools/apt_install.sh $(if $(CI),--required) $(TEST_PACKAGES)

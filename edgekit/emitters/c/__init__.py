@@ -62,21 +62,18 @@ class CModel:
     plan: Plan
 
 
-def emit_c(
-    program: Program, *, kernels: str = "reference", keep_input: bool = False, time_limit_s: float = 5.0
-) -> CModel:
+def emit_c(program: Program, *, kernels: str = "reference", keep_input: bool = False) -> CModel:
     """The sources of a model.
 
-    kernels       a name in KERNEL_SETS
-    keep_input    inputs still hold what the caller wrote after an inference
-    time_limit_s  of the search for a smaller arena
+    kernels     a name in KERNEL_SETS
+    keep_input  inputs still hold what the caller wrote after an inference
 
     Raises UnsupportedOpError naming every operation that has no kernel.
     """
     kernel_set = KERNEL_SETS[kernels]
     lowered = _lowered(program, kernel_set)
     memory = memory_of(program, lowered, keep_input=keep_input)
-    found = plan(memory.problem, time_limit_s)
+    found = plan(memory.problem)
     verify(memory.problem, found)
     writer = Writer(program, memory, lowered, found, keep_input=keep_input)
     calls = [call for made in lowered.values() for call in made.calls]
