@@ -61,9 +61,9 @@ class Image:
     def _size(self, name: str) -> int:
         return sum(section.bytes for section in self.sections if section.name == name)
 
-    def address_of(self, name: str) -> int:
-        """Of a function that the image has."""
-        return next(function.address for function in self.functions if function.name == name)
+    def function(self, name: str) -> Function:
+        """A function that the image has."""
+        return next(function for function in self.functions if function.name == name)
 
     def function_at(self, address: int) -> str:
         """The name of the function around an address; "?" outside of all of them."""

@@ -7,6 +7,7 @@ time. Refused: microcontrollers without an emulator, and models that do not fit,
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,15 +27,16 @@ from edgekit.target import Target, all_targets
 
 FLOAT_CLOSE = 1e-4  # of the largest number: C adds floats in another order than NumPy
 REASONS = ("emulated: instructions are counted, time is not known",)
+_COMMENT = re.compile(r"  /\* (\d+) (.*): (\w+) .*-> .*\*/$")
 _STATUS = {1: "an index that the model computed lies outside of its table"}
 
 
 @dataclass(frozen=True)
 class Emulated:
-    """What each sample gave. profiles: of each, instructions by function; None where they were not counted exactly."""
+    """What each sample gave. profiles: of each; None where instructions were not counted exactly."""
 
     samples: Sequence[Sample]
-    profiles: Sequence[Mapping[str, int]] | None
+    profiles: Sequence[cortex_m.Profile] | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class FirmwareRun:
     memories              the regions of the target that hold code, data and arena
     instructions          of one inference: fewest, most, and how they were counted
     functions             of the longest inference, most instructions first
+    operators             the same in the order of execution; empty where they could not be told apart
     """
 
     app: str
@@ -66,6 +69,7 @@ class FirmwareRun:
     memories: Mapping[str, str]
     instructions: Mapping[str, Any]
     functions: tuple[Mapping[str, Any], ...]
+    operators: tuple[Mapping[str, Any], ...]
     emulated: bool = True
     trusted: bool = False
     reasons: tuple[str, ...] = REASONS
@@ -100,8 +104,8 @@ def deploy_firmware(
     progress(f"building firmware for {target.id}")
     firmware = build_firmware(sources, target)
     progress(f"running {len(samples)} samples on an emulated {target.clusters[0].core.id}")
-    ran = _run(firmware.bench, inputs, outputs, samples, target)
-    return _weighed(sources.name, firmware, ran, outputs, expected, target)
+    ran = _run(firmware.bench, f"{sources.name}_invoke", inputs, outputs, samples, target)
+    return _weighed(sources, firmware, ran, outputs, expected, target)
 
 
 def run_firmware(
@@ -109,7 +113,7 @@ def run_firmware(
 ) -> Emulated:
     """What a model answers on an emulated core; errors as of `deploy_firmware`."""
     check_emulated(target)
-    return _run(bench_image([sources], target), inputs, outputs, samples, target)
+    return _run(bench_image([sources], target), f"{sources.name}_invoke", inputs, outputs, samples, target)
 
 
 def check_emulated(target: Target) -> None:
@@ -126,9 +130,9 @@ def check_emulated(target: Target) -> None:
 
 
 def _run(
-    image: Image, inputs: Sequence[End], outputs: Sequence[End], samples: Sequence[Arrays], target: Target
+    image: Image, invoke: str, inputs: Sequence[End], outputs: Sequence[End], samples: Sequence[Arrays], target: Target
 ) -> Emulated:
-    answer = cortex_m.run(image, write_samples([(inputs, samples)]), target)
+    answer = cortex_m.run(image, write_samples([(inputs, samples)]), target, caller=invoke)
     found = read_samples(answer.outputs, [(outputs, len(samples))])[0]
     for number, sample in enumerate(found):
         if sample.status != 0:
@@ -138,13 +142,19 @@ def _run(
 
 
 def _weighed(
-    name: str, firmware: Firmware, ran: Emulated, outputs: Sequence[End], expected: Sequence[Arrays], target: Target
+    sources: CSources,
+    firmware: Firmware,
+    ran: Emulated,
+    outputs: Sequence[End],
+    expected: Sequence[Arrays],
+    target: Target,
 ) -> FirmwareRun:
     arena, variables = firmware.bare.arena_bytes, firmware.bare.other_ram_bytes
     places = firmware.layout
     counts = _counts(ran)
+    longest = max(ran.profiles or (cortex_m.Profile({}, ()),), key=lambda profile: profile.total)
     return FirmwareRun(
-        app=name,
+        app=sources.name,
         target=target.id,
         device=f"{target.id} in QEMU",
         runtime={"name": "c", "version": compiler_version()},
@@ -163,20 +173,42 @@ def _weighed(
             "max": max(counts, default=0),
             "exact": ran.profiles is not None,
         },
-        functions=_functions(ran.profiles),
+        functions=_functions(longest),
+        operators=_operators(longest, sources),
     )
 
 
 def _counts(ran: Emulated) -> list[int]:
     if ran.profiles is not None:
-        return [sum(profile.values()) for profile in ran.profiles]
+        return [profile.total for profile in ran.profiles]
     return [sample.instructions for sample in ran.samples]
 
 
-def _functions(profiles: Sequence[Mapping[str, int]] | None) -> tuple[Mapping[str, Any], ...]:
-    longest = max(profiles or ({},), key=lambda profile: sum(profile.values()))
-    rows = sorted(longest.items(), key=lambda item: (-item[1], item[0]))
+def _functions(profile: cortex_m.Profile) -> tuple[Mapping[str, Any], ...]:
+    rows = sorted(profile.functions.items(), key=lambda item: (-item[1], item[0]))
     return tuple({"name": name, "instructions": count} for name, count in rows)
+
+
+def _operators(profile: cortex_m.Profile, sources: CSources) -> tuple[Mapping[str, Any], ...]:
+    """The calls of invoke() are one step each; what it copies at its end may be more steps."""
+    calls = _calls(sources.files[f"{sources.name}.c"])
+    if len(profile.steps) < len(calls):
+        return ()
+    rows: dict[tuple[str, str, str], int] = {}
+    for call, count in zip(calls, profile.steps, strict=False):
+        rows[call] = rows.get(call, 0) + count
+    return tuple({"name": name, "op": op, "instructions": count} for (_, name, op), count in rows.items())
+
+
+def _calls(source: str) -> list[tuple[str, str, str]]:
+    """For each call of a kernel in NAME.c: number, name and kind of its operator, which a comment above it says."""
+    calls, operator = [], ("", "", "")
+    for line in source.splitlines():
+        if found := _COMMENT.match(line):
+            operator = (found[1], found[2], found[3])
+        elif line.startswith("  if ((status = "):
+            calls.append(operator)
+    return calls
 
 
 def _golden(samples: Sequence[Sample], outputs: Sequence[End], expected: Sequence[Arrays]) -> dict[str, Any]:

@@ -46,12 +46,27 @@ _FAULT = re.compile(rb"^edgekit: fault 0x([0-9a-f]{8}) 0x([0-9a-f]{8})$", re.MUL
 
 
 @dataclass(frozen=True)
+class Profile:
+    """Instructions of one inference, those of the bench left out.
+
+    functions  by name
+    steps      of what the caller called, one after the other; empty where no caller was named
+    """
+
+    functions: Mapping[str, int]
+    steps: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.functions.values())
+
+
+@dataclass(frozen=True)
 class Answer:
-    """outputs: the file that the firmware wrote; profiles: of each inference, instructions by function; None where only
-    SysTick counted."""
+    """outputs: the file that the firmware wrote; profiles: of each inference, None where only SysTick counted."""
 
     outputs: bytes
-    profiles: tuple[Mapping[str, int], ...] | None
+    profiles: tuple[Profile, ...] | None
 
 
 def command(target: Target, program: Path, *plugin: str) -> list[str]:
@@ -65,8 +80,11 @@ def command(target: Target, program: Path, *plugin: str) -> list[str]:
     return [*machine, *quiet, "-semihosting-config", "enable=on,target=native", *counting, "-kernel", str(program)]
 
 
-def run(image: Image, inputs: bytes, target: Target, limit_s: float = LIMIT_S, *, exact: bool = True) -> Answer:
-    """inputs: the file of edgekit/building/bench.py; exact: count with the plugin where it can be had.
+def run(
+    image: Image, inputs: bytes, target: Target, limit_s: float = LIMIT_S, *, exact: bool = True, caller: str = ""
+) -> Answer:
+    """inputs: the file of edgekit/building/bench.py; exact: count with the plugin where it can be had; caller: the
+    function whose calls are the steps of a profile.
 
     Raises UsageError where QEMU is not installed, DeviceError where the firmware fails or runs longer than `limit_s`.
     """
@@ -75,17 +93,23 @@ def run(image: Image, inputs: bytes, target: Target, limit_s: float = LIMIT_S, *
     with tempfile.TemporaryDirectory(prefix="edgekit-firmware-") as folder:
         here = Path(folder)
         (here / "inputs").write_bytes(inputs)
-        done = _start(image, target, here, limit_s, _plugin(image) if exact else ())
+        done = _start(image, target, here, limit_s, _plugin(image, caller) if exact else ())
         if done.returncode != 0:
             raise _failure(done.returncode, done.stderr, image, target)
         counts = here / "counts"
-        profiles = read_profiles(counts.read_text(), image) if counts.exists() else None
+        profiles = read_profiles(counts.read_text(), image, caller) if counts.exists() else None
         return Answer((here / "outputs").read_bytes(), profiles)
 
 
-def _plugin(image: Image) -> tuple[str, ...]:
+def _plugin(image: Image, caller: str) -> tuple[str, ...]:
     path = _available_plugin()
-    return () if path is None else (str(path), f"marker={image.address_of(MARKER):#x}", "out=counts")
+    if path is None:
+        return ()
+    words = (str(path), f"marker={image.function(MARKER).address:#x}", "out=counts")
+    if not caller:
+        return words
+    start, count = image.function(caller).address, image.function(caller).bytes
+    return (*words, f"steps={start:x}-{start + count:x}")
 
 
 @lru_cache(maxsize=1)
@@ -131,15 +155,23 @@ def _failure(code: int, stderr: bytes, image: Image, target: Target) -> DeviceEr
     return DeviceError(f"the firmware on {target.id} failed: {CODES[code]}{where}", hint="this is a bug: report it")
 
 
-def read_profiles(text: str, image: Image) -> tuple[Mapping[str, int], ...]:
-    """What the plugin wrote → of each inference, instructions by function, those of the bench left out."""
-    profiles: list[Counter[str]] = []
+def read_profiles(text: str, image: Image, caller: str = "") -> tuple[Profile, ...]:
+    """What the plugin wrote; `caller` as for `run`."""
+    inferences: list[list[Counter[str]]] = []
     for line in text.splitlines():
         if line == "inference":
-            profiles.append(Counter())
-            continue
-        address, instructions, times = line.split()
-        name = image.function_at(int(address, 16))
-        if name.partition(".")[0] not in BENCH:
-            profiles[-1][name] += int(instructions) * int(times)
-    return tuple(profiles)
+            inferences.append([])
+        elif line == "step":
+            inferences[-1].append(Counter())
+        else:
+            address, instructions, times = line.split()
+            name = image.function_at(int(address, 16))
+            if name.partition(".")[0] not in BENCH:
+                inferences[-1][-1][name] += int(instructions) * int(times)
+    return tuple(_profile(steps, caller) for steps in inferences)
+
+
+def _profile(steps: list[Counter[str]], caller: str) -> Profile:
+    """The first step is what ran before the caller; one with nothing but the caller is what ran after its last call."""
+    inside = [sum(count for name, count in step.items() if name != caller) for step in steps[1:]]
+    return Profile(sum(steps, Counter()), tuple(count for count in inside if count))

@@ -8,7 +8,9 @@ from edgekit.report.documents import Document, part, rows
 from edgekit.report.facts import BAD, EMULATED, GOOD, WARN, Fact
 from edgekit.report.words import UNKNOWN, clean, number, plural, size, small
 
-MAX_FUNCTIONS = 12
+MAX_ROWS = 12
+# what is counted apart: key of the document → what one is called
+PARTS = {"operators": "operator", "functions": "function"}
 
 
 def is_firmware(document: Document) -> bool:
@@ -33,13 +35,18 @@ def firmware_facts(document: Document) -> list[Fact]:
     ]
 
 
-def function_rows(document: Document) -> Iterator[tuple[str, float, str, str]]:
-    """The functions with most instructions: name, share of all, instructions, share in words."""
-    functions = rows(document, "functions")
-    total = sum(number(row.get("instructions")) or 0.0 for row in functions) or 1.0
-    for row in functions[:MAX_FUNCTIONS]:
-        count = number(row.get("instructions")) or 0.0
-        yield clean(row.get("name"), 60), count / total, f"{count:,.0f}", f"{count / total:.1%}"
+def count_rows(document: Document, key: str) -> Iterator[tuple[str, float, str, str]]:
+    """The operators or functions with most instructions: name, share of all, instructions, share in words."""
+    found = rows(document, key)
+    total = sum(_count(row) for row in found) or 1.0
+    for row in sorted(found, key=_count, reverse=True)[:MAX_ROWS]:
+        op = f" ({clean(row['op'], 30)})" if row.get("op") else ""
+        share = _count(row) / total
+        yield clean(row.get("name"), 60) + op, share, f"{_count(row):,.0f}", f"{share:.1%}"
+
+
+def _count(row: Document) -> float:
+    return number(row.get("instructions")) or 0.0
 
 
 def _outputs(document: Document) -> Fact:

@@ -10,7 +10,7 @@ from edgekit.report import facts as say
 from edgekit.report.conditions import condition_rows
 from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.facts import BAD, PLAIN, WARN, Fact
-from edgekit.report.firmware import firmware_facts, function_rows, is_firmware
+from edgekit.report.firmware import PARTS, count_rows, firmware_facts, is_firmware
 from edgekit.report.markup import Markup, element
 from edgekit.report.plots import Column, Level, bar, column_chart
 from edgekit.report.words import clean, count, decibel, duration, number, plural, score, shape, size, times
@@ -181,13 +181,18 @@ def benchmark(document: Document) -> Markup:
 
 
 def _firmware(document: Document) -> Markup:
+    tables = [_counts(document, key, heading) for key, heading in PARTS.items() if rows(document, key)]
+    return _section(f"Measured on {say.device_name(document)}", _facts(firmware_facts(document)), *tables)
+
+
+def _counts(document: Document, key: str, heading: str) -> Markup:
+    """Instructions of operators or functions, those with most of them."""
+    columns = ((heading, "name"), ("", "plot"), ("instructions", "figure"), ("share", "figure"))
     lines = [
-        (name, bar(part_of_all, f"{name}: {share}"), instructions, share)
-        for name, part_of_all, instructions, share in function_rows(document)
+        (name, bar(share, f"{name}: {percent}"), instructions, percent)
+        for name, share, instructions, percent in count_rows(document, key)
     ]
-    columns = (("function", "name"), ("", "plot"), ("instructions", "figure"), ("share", "figure"))
-    table = _table(columns, lines) if lines else NOTHING
-    return _section(f"Measured on {say.device_name(document)}", _facts(firmware_facts(document)), table)
+    return _table(columns, lines)
 
 
 def conditions(document: Document) -> Markup:

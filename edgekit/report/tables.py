@@ -17,7 +17,7 @@ from rich.text import Text
 from edgekit.report import facts as say
 from edgekit.report.documents import Document, part, rows, texts
 from edgekit.report.facts import BAD, GOOD, PLAIN, WARN, Fact
-from edgekit.report.firmware import firmware_facts, function_rows, is_firmware
+from edgekit.report.firmware import PARTS, count_rows, firmware_facts, is_firmware
 from edgekit.report.words import clean, clean_lines, count, decibel, duration, number, shape, size
 
 _STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red", PLAIN: ""}
@@ -91,10 +91,11 @@ def benchmark_table(document: Document, console: Console) -> None:
         _facts(say.benchmark_facts(document), console)
         return
     _facts(firmware_facts(document), console)
-    table = _columns("functions with most instructions", ">instructions", ">share")
-    for name, _, instructions, share in function_rows(document):
-        _row(table, console, name, instructions, share)
-    _print_rows(table, console, left_out=len(rows(document, "functions")) - table.row_count)
+    for key in PARTS:
+        table = _columns(f"{key} with most instructions", ">instructions", ">share")
+        for name, _, instructions, share in count_rows(document, key):
+            _row(table, console, name, instructions, share)
+        _print_rows(table, console, left_out=len(rows(document, key)) - table.row_count)
 
 
 def status_table(document: Document, console: Console) -> None:

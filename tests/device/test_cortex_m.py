@@ -20,8 +20,11 @@ from edgekit.deployment.firmware import check_emulated, deploy_firmware, run_fir
 from edgekit.device import cortex_m
 from edgekit.emitters.c import CModel, CSources, emit_c
 from edgekit.errors import DeviceError, UnsupportedError, UsageError
+from edgekit.interpreter import Interpreter
 from edgekit.ops.convolution import Conv2D
-from edgekit.program import Program
+from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.shape import Reshape
+from edgekit.program import Program, QuantParams, Tensor
 from edgekit.report.sections import benchmark
 from edgekit.report.tables import benchmark_table
 from edgekit.target import Region, Target, load_target
@@ -43,6 +46,29 @@ def program() -> Program:
 @lru_cache(maxsize=1)
 def model() -> CModel:
     return emit_c(program())
+
+
+NAMES = ("wide", "narrow: Conv2D s8[1] -> s8[1]")  # the second looks like a comment of generated C
+
+
+@lru_cache(maxsize=1)
+def chain() -> Program:
+    """64 numbers → 64 → 8, with a Reshape between."""
+    rng = np.random.default_rng(5)
+    quant = QuantParams.of(0.05, 3)
+    x, a, b, y = (
+        Tensor(name, shape, "s8", quant) for name, shape in (("x", (1, 64)), ("a", (1, 64)), ("b", (64,)), ("y", (8,)))
+    )
+    wide, narrow = (
+        Tensor(f"w{n}", (n, 64), "s8", QuantParams.of(0.01), rng.integers(-127, 128, (n, 64)).astype(np.int8))
+        for n in (64, 8)
+    )
+    ops = (
+        FullyConnected(name=NAMES[0], inputs=(x, wide), outputs=(a,)),
+        Reshape(name="flat", inputs=(a,), outputs=(b,)),
+        FullyConnected(name=NAMES[1], inputs=(b, narrow), outputs=(y,)),
+    )
+    return Program("chain", (x,), (y,), ops)
 
 
 def ends() -> tuple[list[End], list[End]]:
@@ -90,6 +116,8 @@ def test_a_model_is_deployed(board):
     counts = {row["name"]: row["instructions"] for row in done.functions}
     assert counts["ek_conv2d_s8"] > 0 and "?" not in counts and not cortex_m.BENCH & set(counts)
     assert sum(counts.values()) == done.instructions["max"]
+    assert [row["op"] for row in done.operators] == ["Conv2D"]
+    assert 0 <= done.instructions["max"] - done.operators[0]["instructions"] < 20  # invoke() itself
     assert said[0] == f"building firmware for {board}"
 
 
@@ -141,7 +169,7 @@ def test_systick_agrees_with_the_plugin(board, tick):
     rough = cortex_m.run(image, given(), target, exact=False)
     assert exact.profiles is not None and rough.profiles is None
     counted = np.frombuffer(rough.outputs, np.uint8)[8:16].view("<u8")[0]
-    assert abs(int(counted) - sum(exact.profiles[0].values())) <= 2 * tick
+    assert abs(int(counted) - exact.profiles[0].total) <= 2 * tick
 
 
 @needs_tools
@@ -152,7 +180,21 @@ def test_functions_count_what_they_execute():
     target = load_target(M4)
     answer = cortex_m.run(bench_image([with_kernel("  spin();\n  return EK_OK;", loop)], target), given(), target)
     assert answer.profiles is not None
-    assert [profile["spin"] for profile in answer.profiles] == [102] * SAMPLES
+    assert [profile.functions["spin"] for profile in answer.profiles] == [102] * SAMPLES
+
+
+@needs_tools
+def test_operators_are_told_apart():
+    """The Reshape between the two products is no call and has no row."""
+    made, inputs, outputs = emit_c(chain()), [End.of(t) for t in chain().inputs], [End.of(t) for t in chain().outputs]
+    given = [inputs_of(chain(), 1)]
+    expected = [Interpreter(chain()).run(given[0])]
+    done = deploy_firmware(made.sources, inputs, outputs, given, expected, load_target(M4), lambda _: None)
+    assert done.equal
+    assert [(row["name"], row["op"]) for row in done.operators] == [(name, "FullyConnected") for name in NAMES]
+    first, second = (row["instructions"] for row in done.operators)
+    assert 4 * second < first < 12 * second  # 64 x 64 against 64 x 8
+    assert 0 <= done.instructions["max"] - first - second < 40
 
 
 # --- failures

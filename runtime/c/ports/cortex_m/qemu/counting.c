@@ -1,8 +1,12 @@
 /* A plugin of QEMU: how often each block of instructions ran between the calls of a function, its first and second, its
-   third and fourth, and so on. QEMU ships no header for plugins everywhere: what is needed of it is declared here.
+   third and fourth, and so on; cut into steps where another function, which calls one thing after the other, gets
+   control back. QEMU ships no header for plugins everywhere: what is needed of it is declared here.
 
-   INTERFACE: version of QEMU's interface for plugins, 1 or 2. Arguments: marker=ADDRESS of the function, out=FILE. The file gets, for each pair of calls, a line "inference" and
-   then lines of "ADDRESS INSTRUCTIONS TIMES", addresses in hexadecimal. */
+   INTERFACE: version of QEMU's interface for plugins, 1 or 2.
+   Arguments: marker=ADDRESS of the first function, steps=FIRST-END addresses of the second, out=FILE. The file gets, for
+   each pair of calls, a line "inference", and for each step a line "step" and then lines of "ADDRESS INSTRUCTIONS TIMES",
+   addresses in hexadecimal. The first step is what ran before the second function. */
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,14 +27,14 @@ extern uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 EXPORTED int qemu_plugin_version = INTERFACE;
 
 typedef struct block {
-  uint64_t address, times;
+  uint64_t address, times, told; /* told: how many of the times are in the file already */
   size_t instructions;
   struct block *next;
 } block;
 
 enum { CHAINS = 4096 };
 static block *chains[CHAINS];
-static uint64_t marker;
+static uint64_t marker, first, end;
 static FILE *out;
 static int counting;
 
@@ -49,28 +53,49 @@ static block *block_at(uint64_t address, size_t instructions) {
   return found;
 }
 
-static void start(void) {
-  int i;
-  block *b;
-  for (i = 0; i < CHAINS; ++i)
-    for (b = chains[i]; b != 0; b = b->next) b->times = 0;
-}
+static int within(const block *b) { return b->address >= first && b->address < end; }
 
-static void stop(void) {
+/* Calls `each` for the blocks that ran since the step before. */
+static void for_news(void (*each)(block *)) {
   int i;
   block *b;
-  fputs("inference\n", out);
   for (i = 0; i < CHAINS; ++i)
     for (b = chains[i]; b != 0; b = b->next)
-      if (b->times != 0)
-        fprintf(out, "%llx %zu %llu\n", (unsigned long long)b->address, b->instructions, (unsigned long long)b->times);
+      if (b->times != b->told) each(b);
+}
+
+static void forget(block *b) { b->told = b->times; }
+
+static void tell(block *b) {
+  fprintf(out, "%llx %zu %llu\n", (unsigned long long)b->address, b->instructions,
+          (unsigned long long)(b->times - b->told));
+  b->told = b->times;
+}
+
+static int outside;
+static void look_outside(block *b) { outside |= !within(b); }
+
+static void tell_step(void) {
+  fputs("step\n", out);
+  for_news(tell);
 }
 
 static void on_marker(unsigned cpu, void *nothing) {
   (void)cpu, (void)nothing;
   counting = !counting;
-  if (counting) start();
-  else stop();
+  if (!counting) {
+    tell_step();
+    return;
+  }
+  fputs("inference\n", out);
+  for_news(forget);
+}
+
+static void on_caller(unsigned cpu, void *nothing) {
+  (void)cpu, (void)nothing;
+  outside = 0;
+  if (counting) for_news(look_outside);
+  if (outside) tell_step();
 }
 
 static void on_block(unsigned cpu, void *executed) {
@@ -85,6 +110,7 @@ static void on_translation(uint64_t id, struct qemu_plugin_tb *tb) {
   if (qemu_plugin_register_vcpu_tb_exec_inline != 0) qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &b->times, 1);
   else qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, 0, b);
   if (address == marker) qemu_plugin_register_vcpu_tb_exec_cb(tb, on_marker, 0, 0);
+  if (within(b)) qemu_plugin_register_vcpu_tb_exec_cb(tb, on_caller, 0, 0);
 }
 
 static void on_end(uint64_t id, void *nothing) {
@@ -97,6 +123,7 @@ EXPORTED int qemu_plugin_install(uint64_t id, const void *info, int argc, char *
   (void)info;
   for (i = 0; i < argc; ++i) {
     if (strncmp(argv[i], "marker=", 7) == 0) marker = strtoull(argv[i] + 7, 0, 0);
+    if (strncmp(argv[i], "steps=", 6) == 0 && sscanf(argv[i] + 6, "%" SCNx64 "-%" SCNx64, &first, &end) != 2) return 1;
     if (strncmp(argv[i], "out=", 4) == 0) out = fopen(argv[i] + 4, "w");
   }
   if (marker == 0 || out == 0) return 1;
