@@ -1,4 +1,4 @@
-/* What the kernels of ek_weighted.h share. The loops over products are functions of their own, so that a compiler has
+/* What the int8 kernels of ek_weighted.h share. The loops over products are functions of their own, so that a compiler has
    all registers for them. */
 #ifndef EK_WEIGHTED_SUMS_H
 #define EK_WEIGHTED_SUMS_H
@@ -8,7 +8,7 @@
 
 static inline int32_t ek_least(int32_t a, int32_t b) { return a < b ? a : b; }
 
-/* int8: which products make a sum, `rows` rows of `runs` runs of `length` neighbours. */
+/* Which products make a sum, `rows` rows of `runs` runs of `length` neighbours. */
 typedef struct {
   int32_t rows, runs, length;
   int32_t next_x, next_w;         /* elements of input and weights between the end of a run and the next one */
@@ -34,15 +34,5 @@ void ek_sum_block_s8(int32_t *sums, int32_t outputs, const int32_t *bias, const 
 
 /* y[k] for sums[k] of the outputs from `channel` on */
 void ek_requantize_s8(const ek_requantize *r, int32_t channel, const int32_t *sums, int32_t outputs, int8_t *y);
-
-static inline float ek_dot_f32(float sum, const float *x, const float *w, int32_t n) {
-  for (int32_t i = 0; i < n; ++i) sum += x[i] * w[i];
-  return sum;
-}
-
-static inline float ek_finished_f32(const ek_finish_f32 *f, float sum, int32_t channel) {
-  sum += f->bias[channel];
-  return sum < f->low ? f->low : sum > f->high ? f->high : sum;
-}
 
 #endif

@@ -1,5 +1,5 @@
 /* Convolution, also grouped and dilated. */
-#include "ek_weighted_sums.h"
+#include "ek_float_sums.h"
 
 static float sum_of(const ek_conv2d_f32_params *p, const ek_view *view, const float *x, const float *weights) {
   const ek_window *w = &p->window;

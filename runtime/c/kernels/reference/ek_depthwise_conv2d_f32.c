@@ -1,5 +1,5 @@
 /* Depthwise convolution. */
-#include "ek_weighted_sums.h"
+#include "ek_float_sums.h"
 
 static float sum_of(const ek_window *w, const ek_view *view, const float *x, const float *weights) {
   const int32_t column_x = w->dilation_w * w->in_c, next_w = w->kernel_w - view->columns;

@@ -1,5 +1,5 @@
 /* Product with a constant matrix. */
-#include "ek_weighted_sums.h"
+#include "ek_float_sums.h"
 
 ek_status ek_fully_connected_f32(const ek_fully_connected_f32_params *p, const float *x, float *y) {
   for (int32_t i = 0; i < p->rows; ++i) {

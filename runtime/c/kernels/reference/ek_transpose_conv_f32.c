@@ -1,6 +1,6 @@
 /* Transposed convolution, output by output. */
+#include "ek_float_sums.h"
 #include "ek_transposed.h"
-#include "ek_weighted_sums.h"
 
 static float sum_of(const ek_transpose_conv_f32_params *p, const ek_source *source, const float *x,
                     const float *weights) {
