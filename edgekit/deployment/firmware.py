@@ -104,16 +104,21 @@ def deploy_firmware(
     progress(f"building firmware for {target.id}")
     firmware = build_firmware(sources, target)
     progress(f"running {len(samples)} samples on an emulated {target.clusters[0].core.id}")
-    ran = _run(firmware.bench, f"{sources.name}_invoke", inputs, outputs, samples, target)
+    ran = _run(sources, firmware.bench, inputs, outputs, samples, target)
     return _weighed(sources, firmware, ran, outputs, expected, target)
 
 
 def run_firmware(
-    sources: CSources, inputs: Sequence[End], outputs: Sequence[End], samples: Sequence[Arrays], target: Target
+    sources: CSources,
+    inputs: Sequence[End],
+    outputs: Sequence[End],
+    samples: Sequence[Arrays],
+    target: Target,
+    limit_s: float = cortex_m.LIMIT_S,
 ) -> Emulated:
-    """What a model answers on an emulated core; errors as of `deploy_firmware`."""
+    """What a model answers on an emulated core; errors as of `deploy_firmware`, and DeviceError after `limit_s`."""
     check_emulated(target)
-    return _run(bench_image([sources], target), f"{sources.name}_invoke", inputs, outputs, samples, target)
+    return _run(sources, bench_image([sources], target), inputs, outputs, samples, target, limit_s)
 
 
 def check_emulated(target: Target) -> None:
@@ -130,9 +135,16 @@ def check_emulated(target: Target) -> None:
 
 
 def _run(
-    image: Image, invoke: str, inputs: Sequence[End], outputs: Sequence[End], samples: Sequence[Arrays], target: Target
+    sources: CSources,
+    image: Image,
+    inputs: Sequence[End],
+    outputs: Sequence[End],
+    samples: Sequence[Arrays],
+    target: Target,
+    limit_s: float = cortex_m.LIMIT_S,
 ) -> Emulated:
-    answer = cortex_m.run(image, write_samples([(inputs, samples)]), target, caller=invoke)
+    given = write_samples([(inputs, samples)])
+    answer = cortex_m.run(image, given, target, limit_s, caller=f"{sources.name}_invoke")
     found = read_samples(answer.outputs, [(outputs, len(samples))])[0]
     for number, sample in enumerate(found):
         if sample.status != 0:
