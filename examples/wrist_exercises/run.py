@@ -89,12 +89,21 @@ def figures(given: stream.Session, heard: np.ndarray, same: bool) -> dict[str, s
         "windows of five unseen people": f"float {accuracy['float']:.1%}, int8 {accuracy['int8']:.1%}",
         "this session, single windows": f"{(heard['heard'] == given.truth).mean():.1%}",
         "this session, after the vote": f"{(heard['exercise'] == given.truth).mean():.1%}",
+        "the same, without 5 s after a change": f"{settled(given, heard['exercise']):.1%}",
         "microcontroller and Python": f"{'the same' if same else 'NOT THE SAME'} in all {len(heard)} windows",
         "model": f"{converted['c']['constant_bytes']:,} bytes of constants, {converted['c']['arena_bytes']:,} of arena",
         **sizes(heard),
         "instructions for one inference": f"{int(heard['instructions'].max()):,} with its 25 samples",
         "instructions for a second of signal": f"{per_second:,.0f}: {shares} a second (executed, not cycles)",
     }
+
+
+def settled(given: stream.Session, exercises: np.ndarray) -> float:
+    """Share of right answers where window and votes are of one exercise."""
+    starts = np.array(given.starts)
+    since = given.hops - starts[np.searchsorted(starts, given.hops, side="left") - 1]
+    late = since >= dataset.WINDOW + (stream.VOTES - 1) * dataset.HOP
+    return float((exercises == given.truth)[late].mean())
 
 
 def sizes(heard: np.ndarray) -> dict[str, str]:

@@ -13,6 +13,8 @@ from rich.text import Text
 from stream import NONE, Session
 
 COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee9944", "#999999")
+DARK = (0, 2, 5)  # of COLORS: white text on them
+SHADES = (1.0, 0.65, 0.4)  # of the three axes
 ROW_S, WIDTH, LEFT = 130, 1200, 90  # seconds in one row of the picture; pixels
 SIGNAL, BAND, GAP = 70, 18, 5
 ROW = SIGNAL + 2 * (BAND + GAP) + 34
@@ -45,7 +47,7 @@ def page(given: Session, exercises: np.ndarray, facts: dict[str, str]) -> str:
     legend = "".join(f'<span><i style="background:{COLORS[i]}"></i>{escape(name)}</span>' for i, name in _legend())
     figures = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items())
     svg = f'<svg viewBox="0 0 {WIDTH} {rows * ROW}" role="img" aria-label="signal and bands">{pictures}</svg>'
-    return f"{_HEAD}<p class=legend>{legend}</p>{svg}<table>{figures}</table></body></html>\n"
+    return f"{_HEAD}<p class=legend>{legend}</p><div class=picture>{svg}</div><table>{figures}</table></body></html>\n"
 
 
 def _legend() -> list[tuple[int, str]]:
@@ -69,16 +71,17 @@ def _x(samples: float) -> float:
 
 def _signal(samples: np.ndarray) -> str:
     """Acceleration of the three axes, -2 to 2 g; every second sample."""
-    names = "".join(
-        f'<text x="0" y="{18 + 16 * i}" fill="{COLORS[i]}">a{axis}, g</text>' for i, axis in enumerate("xyz")
-    )
-    return names + "".join(_line_of(samples[::2, axis] / 4096, COLORS[axis]) for axis in range(3))
+    parts = []
+    for axis, name in enumerate("xyz"):
+        parts.append(f'<text x="0" y="{18 + 16 * axis}" fill="currentColor" opacity="{SHADES[axis]}">a{name}, g</text>')
+        parts.append(_line_of(samples[::2, axis] / 4096, SHADES[axis]))
+    return "".join(parts)
 
 
-def _line_of(values: np.ndarray, color: str) -> str:
+def _line_of(values: np.ndarray, shade: float) -> str:
     y = SIGNAL / 2 - np.clip(values, -2, 2) * SIGNAL / 4
     points = " ".join(f"{_x(2 * i):.1f},{at:.1f}" for i, at in enumerate(y))
-    return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width=".7"/>'
+    return f'<polyline points="{points}" fill="none" stroke="currentColor" opacity="{shade}" stroke-width=".8"/>'
 
 
 def _band(exercises: np.ndarray, y: int, title: str) -> str:
@@ -90,7 +93,8 @@ def _band(exercises: np.ndarray, y: int, title: str) -> str:
 def _box(begin: int, end: int, exercise: int, y: int) -> str:
     name, width = dict(_legend())[exercise], _x(end) - _x(begin)
     box = f'<rect x="{_x(begin):.1f}" y="{y}" width="{width:.1f}" height="{BAND}" fill="{COLORS[exercise]}">'
-    inside = f'<text x="{_x(begin) + 4:.1f}" y="{y + 13}" fill="#000">{name}</text>' if width > 8 * len(name) else ""
+    ink = "#fff" if exercise in DARK else "#000"
+    inside = f'<text x="{_x(begin) + 4:.1f}" y="{y + 13}" fill="{ink}">{name}</text>' if width > 8 * len(name) else ""
     return f"{box}<title>{name}, {(end - begin) / RATE_HZ:.1f} s</title></rect>{inside}"
 
 
@@ -105,10 +109,10 @@ _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Exercises recognised at the wrist</title><style>
 :root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1240px; margin: 2em auto; padding: 0 1em }
-svg { width: 100%; height: auto } svg text { font: 12px system-ui, sans-serif }
+.picture { overflow-x: auto } svg { width: 100%; min-width: 760px; height: auto } svg text { font: 12px system-ui, sans-serif }
 .legend span { margin-right: 1.2em; white-space: nowrap }
 .legend i { display: inline-block; width: .9em; height: .9em; margin-right: .4em; border-radius: 2px }
-th { text-align: left; font-weight: normal; padding-right: 2em; opacity: .75 } td { text-align: right }
+th { text-align: left; font-weight: normal; padding-right: 2em; opacity: .75 }
 </style></head><body><h1>Exercises recognised at the wrist</h1>
 <p>A person whom the network has never seen, one session with a watch; recognised every half second by the firmware on
 an emulated Cortex-M4. Below the signal: what the person did, and what was recognised.</p>
