@@ -140,8 +140,9 @@ def _zig(triple: str, cpu: str, *flags: str) -> Compiler:
 def _zig_path() -> str:
     """The program of the package ziglang, else one that is on the PATH."""
     found = importlib.util.find_spec("ziglang")
-    inside = Path(found.origin).parent / "zig" if found and found.origin else None
-    return str(inside) if inside and inside.is_file() else "zig"
+    folder = Path(found.origin).parent if found and found.origin else None
+    inside = [folder / name for name in ("zig", "zig.exe") if (folder / name).is_file()] if folder else []
+    return str(inside[0]) if inside else "zig"
 
 
 def _zig_version() -> str:
