@@ -109,7 +109,8 @@ _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Exercises recognised at the wrist</title><style>
 :root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1240px; margin: 2em auto; padding: 0 1em }
-.picture { overflow-x: auto } svg { width: 100%; min-width: 760px; height: auto } svg text { font: 12px system-ui, sans-serif }
+.picture { overflow-x: auto } svg { width: 100%; min-width: 760px; height: auto }
+svg text { font: 12px system-ui, sans-serif }
 .legend span { margin-right: 1.2em; white-space: nowrap }
 .legend i { display: inline-block; width: .9em; height: .9em; margin-right: .4em; border-radius: 2px }
 th { text-align: left; font-weight: normal; padding-right: 2em; opacity: .75 }
