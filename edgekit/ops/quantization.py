@@ -16,6 +16,9 @@ from edgekit.program.fixed_point import Multiplier, scale
 from edgekit.program.tensor import Array
 
 
+FAR = 2.0**40  # beyond the integers of every quantized type
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Quantize(Op):
     """f32 → integers; or integers → integers of another scale (requantization)."""
@@ -88,7 +91,10 @@ class Cast(Op):
 
 
 def _rounded(x: Array, step: float) -> Array:
-    """x / step to the nearest integer, halves away from zero."""
-    steps = x.astype(np.float32) / np.float32(step)
-    rounded: Array = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int64)
+    """x / step to the nearest integer, halves away from zero; far beyond every type saturated, and so is what is no
+    number: it becomes the lowest, as in TFLite's kernels on x86."""
+    with np.errstate(over="ignore"):
+        steps = x.astype(np.float32) / np.float32(step)
+    nearest = np.trunc(steps + np.copysign(np.float32(0.5), steps))
+    rounded: Array = np.clip(np.nan_to_num(nearest, nan=-FAR), -FAR, FAR).astype(np.int64)
     return rounded
