@@ -223,6 +223,8 @@ def _views(which: str, values: Sequence[Mapping[str, Any]]) -> list[str]:
     lines, rows = [], []
     for k, value in enumerate(values):
         shape, axes = app_shape(value), value.get("permutation")
+        if axes is not None and len(axes) > MOST_DIMENSIONS:
+            raise UnsupportedError(f'"{value["name"]}" has {len(axes)} dimensions, allowed are {MOST_DIMENSIONS}')
         lines.append(_numbers(f"{which}{k}_shape", shape))
         if axes is not None:
             lines.append(_numbers(f"{which}{k}_axes", axes))

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 
 from edgekit.building.compiler import Compiler
-from edgekit.building.native import NativeTarget, compiler_for
+from edgekit.building.native import NativeModel, NativeTarget, compiler_for
 from edgekit.deployment import BenchOptions, Options, apply, plan, probe, python_of, run_benchmark
 from edgekit.deployment.native import golden_raw, native_bundle
 from edgekit.deployment.plan import Needs, check_board
+from edgekit.deployment.probe import parse
 from edgekit.device import Device, open_device
 from edgekit.errors import DeviceError, HealthError, ModelError, UnsupportedError
 from edgekit.project import DeviceSpec
 from edgekit.target import load_target
 
 from .conftest import HomeDevice, current, this_board, write_build
+from .test_probe import HEADER_ARM32, answer
 
 OWNER = Options("alice@laptop")
 
@@ -115,6 +117,24 @@ def test_golden_data_that_does_not_fit():
 def test_the_compiler_is_named_where_it_is_missing():
     compiler = compiler_for(NativeTarget("armv6l"))
     assert isinstance(compiler, Compiler) and "edgekit-sdk[native]" in compiler.how_to_get
+
+
+@pytest.mark.parametrize(
+    "flags,hard", [("00040005", True), ("00020005", False)], ids=["Raspberry Pi OS and armhf", "armel"]
+)
+def test_how_a_board_passes_floats(flags, hard):
+    """From the ELF header of its /bin/sh: a library must be of the same kind."""
+    header = f"{HEADER_ARM32}01000000{'00' * 12}{flags}"
+    assert parse(answer(elf=header, long_bit="32", machine="armv6l"), "pi").hard_float is hard
+    assert parse(answer(), "pi").hard_float is None
+
+
+def test_arrays_of_too_many_dimensions_are_refused():
+    axes = list(range(9))
+    value = {"name": "x", "shape": [1] * 9, "dtype": "int8", "scale": 0.5, "zero_point": 0, "permutation": axes}
+    model = NativeModel(native_copy.SOURCES, native_copy.DOCUMENT | {"inputs": [value]})
+    with pytest.raises(UnsupportedError, match='"x" has 9 dimensions'):
+        model.program_files(NativeTarget("armv6l"))
 
 
 # --- emulated boards
