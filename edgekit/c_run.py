@@ -38,7 +38,7 @@ def run_c(
         done, version = run_here(sources, given, made, rows, limit_s), "C on this machine"
     else:
         board = load_target(target)
-        done = list(run_firmware(sources, given, made, rows, board).samples)
+        done = list(run_firmware(sources, given, made, rows, board, limit_s=limit_s).samples)
         version = f"C on {board.id} in QEMU"
     failed = [i for i, sample in enumerate(done) if sample.status != 0]
     if failed:

@@ -15,7 +15,6 @@ from edgekit.program import Op
 from edgekit.program.fixed_point import Multiplier, scale
 from edgekit.program.tensor import Array
 
-
 FAR = 2.0**40  # beyond the integers of every quantized type
 
 
