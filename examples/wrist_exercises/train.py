@@ -1,4 +1,4 @@
-"""Trains the network on five people and writes weights.npz: half a minute on one core.
+"""Trains the network on five people and writes weights.npz: about a minute on one core.
 
     python train.py
 
