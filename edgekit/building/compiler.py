@@ -1,5 +1,7 @@
 """Source files and a compiler → a program, built once: the same text and the same compiler give the same file again.
 
+Kernels are compiled once for all programs: their objects are kept by what they were made of, as the programs are.
+
 Refused: compilers that are not installed (UsageError with what to install), and sources that do not compile, which is
 a bug of edgekit.
 """
@@ -8,17 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.errors import InternalError, UsageError
 from edgekit.resources import cache_dir
 
 LIMIT_S = 1200.0
+_INCLUDE = re.compile(r'^#include "([\w.]+)"', re.MULTILINE)
+KEPT = ("kernels/", "port/")  # folders of sources that many programs share
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Compiler:
     """command: the compiler and its flags, such as ("cc", "-O2"); links: flags behind the sources.
 
     environment  variables that it gets beside those of this process; version: where its path does not tell it
+    separately   each source by itself, several at once, and kernels kept; otherwise the compiler does so on its own
     """
 
     name: str
@@ -34,6 +41,7 @@ class Compiler:
     how_to_get: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     version: str = ""
+    separately: bool = True
 
     @property
     def installed(self) -> bool:
@@ -97,11 +105,45 @@ def _compile(files: Mapping[str, str], compiler: Compiler, folder: Path, name: s
         (folder / path).write_text(text, encoding="utf-8")
     includes = sorted({f"-I{Path(path).parent}" for path in files if path.endswith(".h")})
     sources = sorted(path for path in files if path.endswith((".c", ".S")))
-    command = [*compiler.command, *includes, *sources, "-o", name, *compiler.links]
+    if compiler.separately:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            sources = list(pool.map(lambda source: _object(source, files, compiler, includes, folder), sources))
+    _run(compiler, [*compiler.command, *includes, *sources, "-o", name, *compiler.links], folder)
+    return folder / name
+
+
+def _object(source: str, files: Mapping[str, str], compiler: Compiler, includes: Sequence[str], folder: Path) -> str:
+    """The object file of a source; that of a kernel is kept."""
+    made = folder / f"{source}.o"
+    kept = _kept(source, files, compiler) if source.startswith(KEPT) else made
+    if kept.is_file():
+        return str(kept)
+    _run(compiler, [*compiler.command, *includes, "-c", source, "-o", str(made)], folder)
+    if kept != made:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_name(f".{kept.name}.{folder.name}")
+        shutil.copy2(made, part)
+        part.replace(kept)
+    return str(made)
+
+
+def _kept(source: str, files: Mapping[str, str], compiler: Compiler) -> Path:
+    """Where the object of a source is kept, by its text and that of every header that it includes."""
+    seen = {source: files[source]}
+    wanted = _INCLUDE.findall(files[source])
+    by_name = {Path(path).name: path for path in files if path.endswith(".h")}
+    while wanted:
+        path = by_name.get(wanted.pop())
+        if path is not None and path not in seen:
+            seen[path] = files[path]
+            wanted += _INCLUDE.findall(files[path])
+    return cache_dir() / "objects" / f"{_key(seen, replace(compiler, links=()))}.o"
+
+
+def _run(compiler: Compiler, command: Sequence[str], folder: Path) -> None:
     environment = os.environ | dict(compiler.environment)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=LIMIT_S)
     if done.returncode != 0:
         text = done.stderr.decode(errors="replace")
         error = next((line for line in text.splitlines() if "error" in line), text[-300:])
         raise InternalError(f"{compiler.name} refused generated C: {error[:300]}", hint="this is a bug: report it")
-    return folder / name

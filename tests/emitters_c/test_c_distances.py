@@ -53,7 +53,8 @@ def plan_of(problem: Problem, pair: int, backward: bool) -> Plan | None:
     if distance is None:
         return None
     apart = distance if backward else -distance  # start of the output - start of the input
-    apart = apart // written.alignment * written.alignment
+    unit = written.alignment
+    apart = -(-apart // unit) * unit if backward else apart // unit * unit  # away from each other
     if apart >= read.bytes or -apart >= written.bytes:
         return None
     offsets = {read: max(0, -apart), written: max(0, apart)}
