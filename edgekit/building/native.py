@@ -134,7 +134,7 @@ def _zig(triple: str, cpu: str, *flags: str) -> Compiler:
         how_to_get=HOW_TO_GET,
         environment=(("ZIG_GLOBAL_CACHE_DIR", str(folder)), ("ZIG_LOCAL_CACHE_DIR", "zig")),
         version=_zig_version(),
-        separately=False,  # it keeps the objects of all that it compiles
+        separately=False,  # it takes long to start, and makes its C library with the first source
     )
 
 
