@@ -17,7 +17,7 @@ BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-s
 C_PACKAGES     := gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 TEST_PACKAGES  := $(BOARD_PACKAGES) $(C_PACKAGES) cmake make busybox chromium
 
-.PHONY: demo test test-slow test-pythons bench bench-c bench-conversion check docs setup data speech board-packages c-packages test-packages clean
+.PHONY: demo test test-slow test-pythons bench bench-c bench-native bench-conversion check docs setup data speech board-packages c-packages test-packages clean
 
 demo: setup data speech board-packages c-packages   ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
 	$(BIN)/python examples/demo.py
@@ -49,6 +49,10 @@ MLPERF_TINY ?=
 
 bench-c: setup c-packages                ## the C of the MLPerf Tiny models on an emulated Cortex-M4
 	$(BIN)/python benchmarks/microcontrollers.py $(MLPERF_TINY)
+
+bench-native: setup data board-packages c-packages   ## the native runtime beside ONNX Runtime and LiteRT: bytes, instructions, memory
+	@sh tools/apt_install.sh qemu-user e2fsprogs
+	$(BIN)/python benchmarks/native.py
 
 # Installs litert-torch, onnx2tf and onnxruntime in environments of their own (several GB); about half an hour.
 bench-conversion: setup                  ## conversion beside other tools: seconds, memory, bytes, scores
