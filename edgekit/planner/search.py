@@ -17,7 +17,7 @@ from edgekit.planner.branching import fit
 from edgekit.planner.conflicts import FORWARD, Conflicts, Pair, conflicts
 from edgekit.planner.effort import Effort
 from edgekit.planner.numbered import Numbered, numbered
-from edgekit.planner.ordering import State, Walk, best_order
+from edgekit.planner.ordering import BestOrder, State, Walk, best_order
 from edgekit.planner.placing import Placement, improved_placement
 from edgekit.planner.problem import Plan, Problem
 
@@ -41,6 +41,11 @@ def plan(problem: Problem, time_limit_s: float = 60.0) -> Plan:
         if not best.exact:
             best = _Round(numbers, best, each, Effort(together, deadline)).search()
     return _plan(numbers, best)
+
+
+def lowest_peak(problem: Problem, effort: int = ORDER_EFFORT, time_limit_s: float = 60.0) -> BestOrder:
+    """The order alone: the one whose largest step needs the fewest bytes, and a bound below every order's."""
+    return best_order(numbered(problem), Effort(effort, time.monotonic() + time_limit_s))
 
 
 @dataclass(frozen=True)
