@@ -15,6 +15,7 @@ import onnx_ir as ir
 from edgekit.errors import UnsupportedError, did_you_mean
 from edgekit.profiling import memory
 from edgekit.profiling.costs import COSTS, Bounds, process_ram, storage
+from edgekit.profiling.generated_c import CNeeds, c_needs
 from edgekit.profiling.macs import count_macs
 from edgekit.profiling.memory import Network
 from edgekit.profiling.order import best_order
@@ -99,11 +100,13 @@ def profile_model(model: ir.Model, file_bytes: int, target: Target, runtime: str
         [] if order.exact else ["the best order of execution: too many to search; the lower bound is below all of them"]
     )
     ram, flash = _needs(network, file_bytes, chosen, arena, unknown)
+    if chosen == "c":
+        arena, ram, flash = _needs_of_c(model, CNeeds(arena, ram, flash), unknown)
     available = int(target.usable_ram_bytes * (1 - target.headroom))
     kept = target.storage_bytes
     room = None if kept is None else int(kept * (1 - target.headroom))
     verdict, reasons = _verdict(target, ram, available, flash, room, unknown)
-    if split := _split_ram(target, network, arena):
+    if split := _arena_region(target, arena) if chosen == "c" else _split_ram(target, network, arena):
         verdict, reasons = _worst(verdict, split[0]), [*reasons, split[1]]
     return Profile(
         target=target.id,
@@ -144,6 +147,17 @@ def _needs(network: Network, file_bytes: int, runtime: str, arena: Bounds, unkno
     return Bounds(arena.lower, None), Bounds(network.weights_bytes, None)
 
 
+def _needs_of_c(model: ir.Model, by_graph: CNeeds, unknown: list[str]) -> tuple[Bounds, Bounds, Bounds]:
+    """Arena, RAM and flash from the plan of the C itself; those of the graph, with the reason, where it has none."""
+    try:
+        needs = c_needs(model)
+        unknown[:] = [reason for reason in unknown if not reason.startswith(("memory of c", "the best order"))]
+    except UnsupportedError as e:
+        needs = by_graph
+        unknown.append(f"C: {e.message}")
+    return needs.arena, needs.ram, needs.flash
+
+
 def _verdict(
     target: Target, ram: Bounds, available: int, flash: Bounds, room: int | None, unknown: list[str]
 ) -> tuple[str, list[str]]:
@@ -162,6 +176,19 @@ def _verdict(
 
 def _worst(*verdicts: str) -> str:
     return next(v for v in ("DOES NOT FIT", "UNSURE", "FITS") if v in verdicts)
+
+
+def _arena_region(target: Target, arena: Bounds) -> tuple[str, str] | None:
+    """The same for generated C, whose arena is one piece."""
+    pieces = [region for region in target.regions if region.is_ram]
+    if len(pieces) < 2:
+        return None
+    largest = max(pieces, key=lambda region: region.usable_bytes)
+    room = int(largest.usable_bytes * (1 - target.headroom))
+    where = f"the largest of {len(pieces)} RAM regions, {largest.name}, which has {_size(room)}"
+    verdict = _fits(arena, room)
+    words = {"FITS": "fits into", "DOES NOT FIT": "is one piece and exceeds", "UNSURE": "may or may not fit into"}
+    return verdict, f"regions: the arena, {_size(arena.lower)}, {words[verdict]} {where}"
 
 
 def _split_ram(target: Target, network: Network, arena: Bounds) -> tuple[str, str] | None:

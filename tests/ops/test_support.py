@@ -18,6 +18,7 @@ import pytest
 from random_operators import PROGRAMS, inputs_of
 
 from edgekit import emitters, runtimes
+from edgekit.emitters.c import ROWS as C_ROWS
 from edgekit.emitters.onnx import ROWS as ONNX_ROWS
 from edgekit.emitters.onnx import to_onnx
 from edgekit.emitters.tflite import ROWS as TFLITE_ROWS
@@ -49,6 +50,7 @@ def test_every_operator_is_in_every_table():
         "edgekit/ops/support.py": SUPPORT,
         "edgekit/emitters/tflite": TFLITE_ROWS,
         "edgekit/emitters/onnx": ONNX_ROWS,
+        "edgekit/emitters/c": C_ROWS,
         "tests/ops/random_operators.py": PROGRAMS,
     }
     missing = [f"{cls.__name__} is not in {name}" for name, table in tables.items() for cls in ALL if cls not in table]

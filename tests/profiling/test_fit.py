@@ -19,7 +19,7 @@ id = "tiny"
 name = "A board for a test"
 vendor = "nobody"
 kind = "mcu"
-runtimes = ["c"]
+runtimes = ["c", "tflite-micro"]
 headroom = 0.0
 
 [clusters.cpu]
@@ -71,7 +71,7 @@ def test_a_float_model_on_a_raspberry_pi_fits(model: Path) -> None:
 
 
 def test_what_nobody_measured_makes_it_unsure(model: Path, tmp_path: Path) -> None:
-    (judged,) = edgekit.profile(model, board(tmp_path, 1 << 20, 1 << 20))
+    (judged,) = edgekit.profile(model, board(tmp_path, 1 << 20, 1 << 20), runtime="tflite-micro")
     assert judged.verdict == "UNSURE"
     assert judged.ram_bytes.upper is None
     assert any("not measured" in text for text in judged.unknown)
@@ -101,12 +101,23 @@ reserved_bytes = 0
 def test_split_memory_is_judged_by_its_largest_piece(model: Path, tmp_path: Path, ram: int, words: str) -> None:
     path = Path(board(tmp_path, ram, 1 << 20))
     path.write_text(path.read_text().replace("\n[abi]", SECOND_REGION.replace("{ram}", str(ram))))
-    (judged,) = edgekit.profile(model, str(path))
+    (judged,) = edgekit.profile(model, str(path), runtime="tflite-micro")
     assert judged.ram_available_bytes == 2 * ram
     assert judged.verdict == "UNSURE"
     (reason,) = (text for text in judged.reasons if text.startswith("regions"))
     assert words in reason
     assert "the largest of 2 RAM regions" in reason
+
+
+@pytest.mark.parametrize(("ram", "verdict"), [(1 << 20, "FITS"), (8000, "DOES NOT FIT")])
+def test_the_arena_of_c_is_one_piece(model: Path, tmp_path: Path, ram: int, verdict: str) -> None:
+    path = Path(board(tmp_path, ram, 1 << 20))
+    path.write_text(path.read_text().replace("\n[abi]", SECOND_REGION.replace("{ram}", str(ram))))
+    (judged,) = edgekit.profile(model, str(path))
+    assert judged.verdict == verdict
+    assert 8192 <= judged.arena_bytes.lower == judged.arena_bytes.upper < 8192 + 256
+    (reason,) = (text for text in judged.reasons if text.startswith("regions"))
+    assert ("one piece" in reason) == (verdict == "DOES NOT FIT")
 
 
 def test_the_peak_names_its_tensors(model: Path) -> None:
