@@ -19,7 +19,7 @@ from edgekit.ops import ALL
 from edgekit.ops.support import SUPPORT
 from edgekit.program import Op
 
-CASES, CASES_ELSEWHERE, TOGETHER = 8, 2, 20
+CASES, SLOW_CASES, CASES_ELSEWHERE, TOGETHER = 4, 40, 2, 20
 ALIKE = ("m0plus", "m3", "m7", "m33")  # cores that run what others here run
 CLOSE = 1e-5  # of the largest number, for float32
 
@@ -44,10 +44,11 @@ def allowed(case: Case) -> float:
     return CLOSE * float(max(sizes))
 
 
+@pytest.mark.parametrize("count", [CASES, pytest.param(SLOW_CASES, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("cls", "kind"), KINDS, ids=lambda value: value if isinstance(value, str) else value.__name__)
-def test_equals_the_interpreter(cls, kind):
+def test_equals_the_interpreter(cls, kind, count):
     assert cls in ROWS, f"edgekit/emitters/c has no row for {cls.__name__}"
-    cases = cases_of(cls, kind, CASES)
+    cases = cases_of(cls, kind, count)
     for case, got in zip(cases, answers(cases, "sanitized"), strict=True):
         assert worst(case, got) <= allowed(case), case[0].text()
 

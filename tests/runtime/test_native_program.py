@@ -140,6 +140,7 @@ def test_the_document_is_what_the_host_reads(golden, board):
     assert result["input_sha256"] == hashlib.sha256(everything).hexdigest()
 
 
+@pytest.mark.slow  # it must be left alone for long enough to run steadily
 def test_a_report_that_may_be_trusted(golden, board):
     result = measured(golden, board, seconds=10)
     assert (result["trusted"], result["reasons"], result["throttled"]) == (True, [], False)
