@@ -43,7 +43,8 @@ class Interpreter:
                     f"{op.kind} {op.name} made {value.dtype} {value.shape} for {tensor}"
                 )
                 values[tensor] = value
-        values.update({t: t.data for t in self.program.outputs if t.data is not None})
+        ends = (*self.program.outputs, *(s.after for s in self.program.states))
+        values.update({t: t.data for t in ends if t.data is not None})
         self._states = {s.before: values[s.after] for s in self.program.states}
         return values
 

@@ -25,14 +25,16 @@ from edgekit.emitters.c.call import Lowered, Row
 from edgekit.emitters.c.kernel_sets import KERNEL_SETS, KernelSet
 from edgekit.emitters.c.memory import Memory, aliased, memory_of
 from edgekit.emitters.c.sources import CSources, kernel_sources
+from edgekit.emitters.c.states import settled
 from edgekit.emitters.c.writer import Writer
-from edgekit.errors import UnsupportedOpError
+from edgekit.errors import UnsupportedError, UnsupportedOpError
 from edgekit.ops.reading import Refusal
 from edgekit.planner import Plan, plan, verify
 from edgekit.program import Op, Program
 
 __all__ = ["KERNEL_SETS", "ROWS", "CModel", "CSources", "check", "emit_c"]
 
+LARGEST_BYTES = (1 << 31) - 8  # offsets and sizes are int32_t, an arena a multiple of 8
 ROWS: dict[type[Op], Row] = {
     **elementwise.ROWS,
     **functions.ROWS,
@@ -68,12 +70,15 @@ def emit_c(program: Program, *, kernels: str = "reference", keep_input: bool = F
     kernels     a name in KERNEL_SETS
     keep_input  inputs still hold what the caller wrote after an inference
 
-    Raises UnsupportedOpError naming every operation that has no kernel.
+    Raises UnsupportedOpError naming every operation that has no kernel, UnsupportedError where the arena is too large.
     """
-    kernel_set = KERNEL_SETS[kernels]
+    kernel_set, program = KERNEL_SETS[kernels], settled(program)
     lowered = _lowered(program, kernel_set)
     memory = memory_of(program, lowered, keep_input=keep_input)
+    _check_size(memory)
     found = plan(memory.problem)
+    if found.bytes > LARGEST_BYTES:
+        raise _too_large(f"its arena needs {found.bytes:,} bytes")
     verify(memory.problem, found)
     writer = Writer(program, memory, lowered, found, keep_input=keep_input)
     calls = [call for made in lowered.values() for call in made.calls]
@@ -82,6 +87,16 @@ def emit_c(program: Program, *, kernels: str = "reference", keep_input: bool = F
     )
     made = CSources(writer.names.lower, writer.texts(), kernel_files)
     return CModel(made, writer.arena_bytes, writer.constant_bytes, memory, found)
+
+
+def _check_size(memory: Memory) -> None:
+    for tensor in memory.buffers:
+        if tensor.bytes > LARGEST_BYTES:
+            raise _too_large(f'"{tensor.name}" is {tensor.bytes:,} bytes')
+
+
+def _too_large(what: str) -> UnsupportedError:
+    return UnsupportedError(f"{what}, C allows {LARGEST_BYTES:,}", hint="take a smaller model, or convert to onnx")
 
 
 def check(program: Program, kernels: str = "reference") -> None:
