@@ -18,12 +18,15 @@ _C_WORDS = re.compile(
     "class|delete|new|private|public|template|this|throw|try|catch|virtual|operator|namespace|using|true|false|std|"
     "assert|complex|ctype|errno|fenv|limits|locale|math|memory|signal|stddef|stdint|stdio|stdlib|string|time|test|arduino"
 )
+# Names whose files or functions edgekit has itself (runtime/c/ports), or that Windows allows for no file.
+_OUR_WORDS = re.compile("ek|golden|models|native|port|shape|aux|com[0-9]|con|lpt[0-9]|nul|prn")
+LONGEST = 60  # of an identifier: file names end with more
 
 
 def identifier(name: str) -> str:
     """A C (and C++) identifier in small letters that reads like `name`."""
-    word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "model"
-    reserved = _C_WORDS.fullmatch(word) or word.startswith(("ek_", "edgekit"))
+    word = re.sub(r"[^a-z0-9]+", "_", name.lower()[:1000]).strip("_")[:LONGEST].rstrip("_") or "model"
+    reserved = _C_WORDS.fullmatch(word) or _OUR_WORDS.fullmatch(word) or word.startswith(("ek_", "edgekit"))
     return f"m_{word}" if word[0].isdigit() or reserved else word
 
 
