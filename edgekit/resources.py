@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edgekit.errors import UsageError
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -34,5 +36,12 @@ def cache_dir() -> Path:
     chosen = os.environ.get("EDGEKIT_CACHE")
     if chosen:
         return Path(chosen).absolute()  # a board is started from another folder
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "edgekit"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else _home() / ".cache") / "edgekit"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as e:  # a user without an entry, as in containers
+        raise UsageError("this user has no home folder", hint="set EDGEKIT_CACHE to a folder for files to keep") from e

@@ -18,13 +18,18 @@ import numpy as np
 
 from edgekit.building.compiler import build, host_compiler
 from edgekit.emitters.c import CSources
-from edgekit.errors import InternalError, ModelError
+from edgekit.errors import InternalError, ModelError, UsageError
 from edgekit.program import Tensor
 from edgekit.program.tensor import Array
 from edgekit.resources import runtime_dir
 
 Arrays = Mapping[str, Array]
 _HEAD = struct.Struct("<IIQ")
+_CODES = {  # of runtime/c/ports: bench.c and host/port.c
+    41: "there is no memory for the arena",
+    42: "its file of inputs ends early",
+    43: "its outputs could not be written",
+}
 
 
 @dataclass(frozen=True)
@@ -95,19 +100,24 @@ def run_here(
 ) -> list[Sample]:
     """Build a model for this machine and run it on samples in order.
 
-    Raises UsageError where there is no compiler, ModelError where it takes longer than `limit_s` or dies.
+    Raises UsageError where there is no compiler or programs may not run, ModelError where it takes longer than
+    `limit_s` or dies.
     """
     program = build(bench_files([sources], "host"), host_compiler())
-    with tempfile.TemporaryDirectory(prefix="edgekit-run-") as folder:
-        given, made = Path(folder) / "inputs", Path(folder) / "outputs"
-        given.write_bytes(write_samples([(inputs, samples)]))
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgekit-run-") as folder:
+            given, made = Path(folder) / "inputs", Path(folder) / "outputs"
+            given.write_bytes(write_samples([(inputs, samples)]))
             done = subprocess.run([program, given, made], capture_output=True, cwd=folder, timeout=limit_s)
-        except subprocess.TimeoutExpired as e:
-            raise ModelError(f"it did not finish in {limit_s:g} s", hint="give fewer samples, or more time") from e
-        if done.returncode != 0:
-            raise ModelError(f"the C program ended with {done.returncode}", hint="fewer samples need less memory")
-        return read_samples(made.read_bytes(), [(outputs, len(samples))])[0]
+            if done.returncode != 0:
+                why = _CODES.get(done.returncode, f"it ended with {done.returncode}")
+                raise ModelError(f"the C program failed: {why}", hint="fewer samples need less memory and disk")
+            return read_samples(made.read_bytes(), [(outputs, len(samples))])[0]
+    except subprocess.TimeoutExpired as e:
+        raise ModelError(f"it did not finish in {limit_s:g} s", hint="give fewer samples, or more time") from e
+    except OSError as e:
+        hint = "set EDGEKIT_CACHE to a folder that programs may be started from, TMPDIR to one with space"
+        raise UsageError(f"the C program cannot be run here: {e.strerror}", hint=hint) from e
 
 
 class _Reader:

@@ -65,19 +65,50 @@ def build(files: Mapping[str, str], compiler: Compiler, name: str = "program") -
     if found is not None:
         return found
     program = _place(files, compiler, name)
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="edgekit-build-") as folder:
-        made = _compile(files, compiler, Path(folder), name)
-        part = program.with_name(f".{name}.{Path(folder).name}")
-        shutil.copy2(made, part)
-        part.replace(program)
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgekit-build-", ignore_cleanup_errors=True) as folder:
+            _keep(_compile(files, compiler, Path(folder), name), program, Path(folder).name)
+    except OSError as e:
+        hint = "free some space, or set EDGEKIT_CACHE and TMPDIR to folders that can be written to"
+        raise UsageError(f"cannot build {name} for {cache_dir()}: {e.strerror or e}", hint=hint) from e
     return program
 
 
 def built(files: Mapping[str, str], compiler: Compiler, name: str = "program") -> Path | None:
     """What an earlier `build` made of the same; None where it is to be made."""
     program = _place(files, compiler, name)
-    return program if program.is_file() else None
+    return program if _is_whole(program) else None
+
+
+def _keep(made: Path, kept: Path, word: str) -> None:
+    """A file that was made goes to its place in the cache, its hash beside it. word: of this process alone."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    digest = _digest(made)
+    part, told = (path.with_name(f".{path.name}.{word}") for path in (kept, _hash_file(kept)))
+    try:
+        shutil.copy2(made, part)
+        told.write_text(digest)
+        told.replace(_hash_file(kept))
+        part.replace(kept)
+    finally:
+        part.unlink(missing_ok=True)
+        told.unlink(missing_ok=True)
+
+
+def _is_whole(kept: Path) -> bool:
+    """Whether a file in the cache is what was put there: a machine that lost its power leaves empty ones."""
+    try:
+        return _hash_file(kept).read_text() == _digest(kept)
+    except (OSError, ValueError):
+        return False
+
+
+def _hash_file(kept: Path) -> Path:
+    return kept.with_name(f"{kept.name}.sha256")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _place(files: Mapping[str, str], compiler: Compiler, name: str) -> Path:
@@ -103,7 +134,9 @@ def _compile(files: Mapping[str, str], compiler: Compiler, folder: Path, name: s
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
-    includes = sorted({f"-I{Path(path).parent}" for path in files if path.endswith(".h")})
+    # not -I: a model's features.h must not stand before that of the C library
+    folders = sorted({str(Path(path).parent) for path in files if path.endswith(".h")})
+    includes = [word for place in folders for word in ("-iquote", place)]
     sources = sorted(path for path in files if path.endswith((".c", ".S")))
     if compiler.separately:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -116,14 +149,11 @@ def _object(source: str, files: Mapping[str, str], compiler: Compiler, includes:
     """The object file of a source; that of a kernel is kept."""
     made = folder / f"{source}.o"
     kept = _kept(source, files, compiler) if source.startswith(KEPT) else made
-    if kept.is_file():
+    if kept != made and _is_whole(kept):
         return str(kept)
     _run(compiler, [*compiler.command, *includes, "-c", source, "-o", str(made)], folder)
     if kept != made:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_name(f".{kept.name}.{folder.name}")
-        shutil.copy2(made, part)
-        part.replace(kept)
+        _keep(made, kept, folder.name)
     return str(made)
 
 
@@ -141,9 +171,31 @@ def _kept(source: str, files: Mapping[str, str], compiler: Compiler) -> Path:
 
 
 def _run(compiler: Compiler, command: Sequence[str], folder: Path) -> None:
+    done = _done(compiler, command, folder)
+    if done.returncode == 0:
+        return
+    text = done.stderr.decode(errors="replace")
+    error = next((line for line in text.splitlines() if "error" in line), text[-300:])[:300]
+    if not _works(compiler, folder):
+        hint = f"try it by itself, or {compiler.how_to_get}"
+        raise UsageError(f"{compiler.name} ({compiler.command[0]}) compiles no C here: {error}", hint=hint)
+    raise InternalError(f"{compiler.name} refused generated C: {error}", hint="this is a bug: report it")
+
+
+def _works(compiler: Compiler, folder: Path) -> bool:
+    """Whether it compiles anything: no broken tool, no full disk, not out of memory."""
+    (folder / "_any.c").write_text("int edgekit_any(void);\nint edgekit_any(void) { return 0; }\n" + " " * 100_000)
+    return _done(compiler, [*compiler.command, "-c", "_any.c", "-o", "_any.o"], folder).returncode == 0
+
+
+def _done(compiler: Compiler, command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
     environment = os.environ | dict(compiler.environment)
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=LIMIT_S)
-    if done.returncode != 0:
-        text = done.stderr.decode(errors="replace")
-        error = next((line for line in text.splitlines() if "error" in line), text[-300:])
-        raise InternalError(f"{compiler.name} refused generated C: {error[:300]}", hint="this is a bug: report it")
+    try:
+        return subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S
+        )
+    except subprocess.TimeoutExpired as e:
+        hint = f"try it by itself, or {compiler.how_to_get}"
+        raise UsageError(f"{compiler.name} ({command[0]}) did not end in {LIMIT_S:g} s", hint=hint) from e
+    except OSError as e:
+        raise UsageError(f"{command[0]} cannot be started: {e.strerror}", hint=compiler.how_to_get) from e
