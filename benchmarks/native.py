@@ -64,6 +64,30 @@ LABELS = {"native-python": "native, from Python"}
 RELEASES = ("native", "native, no Python", "onnxruntime", "litert")
 REPEATS = 3  # of a process in the machine, after a first one that fills the caches
 
+# how each table was measured
+HOW = {
+    "programs": f"""\
+One static program with the weights inside; bar: at most {BAR_BYTES:,} bytes and the weights. The self-test compares the
+golden samples of the build within their tolerance, in QEMU's user mode with the CPU model named.
+""",
+    "releases": """\
+The whole release for a Raspberry Pi 4 (`edgekit deploy --target rpi4`), unpacked, the libraries of wheels slimmed and
+stripped; Python itself is the board's and not counted.
+""",
+    "instructions": """\
+Executed instructions from the start of a process to the end of its first inference, counted by a plugin of QEMU's user
+mode on the virtual boards' userland; one thread, no randomized addresses, and Python's byte code is cached. An
+instruction is not a cycle, and the kernel's own are not in it. The native program gets the sample as the integers that
+it stores (`model run`), Python as real numbers. A second inference: what it adds in the same process.
+""",
+    "memory": f"""\
+Peak resident memory of a new process with one inference, in a whole emulated machine (`qemu-system-aarch64 -M virt`,
+Debian's kernel and userland; one thread), after a first process that filled the file cache; the largest of {REPEATS}.
+Read when the process ends: `VmHWM`, or the sum of its mappings (`smaps_rollup`) where that is more, as Linux is up to
+256 KB late with the former.
+""",
+}
+
 
 @dataclass(frozen=True)
 class Model:
@@ -114,6 +138,7 @@ def measured(model: Model, folder: Path) -> dict[str, Any]:
     jobs = {cpu: put(folder / cpu, model, cpu) for cpu in TARGETS}
     document = {
         "date": date.today().isoformat(),
+        "how": HOW,
         "model": {"macs": program.macs, "weight_bytes": sum(constants.values())},
         "versions": {"ziglang": version("ziglang"), **wheel_versions(), "python": BOARD.python},
         "programs": [program_row(model, *row) for row in BUILDS],
@@ -297,16 +322,17 @@ def markdown(document: dict[str, Any]) -> str:
     lines = [
         "# The native runtime",
         "",
-        f"Made by `make bench-native` on {document['date']} ({versions}). The Fashion-MNIST model of examples/,",
-        f"int8, with {document['model']['macs']:,} MACs and {document['model']['weight_bytes']:,} bytes of weights and",
-        "biases. All CPUs are emulated: bytes, executed instructions and memory, no times.",
+        f"Made by `make bench-native` on {document['date']} ({versions}).",
+        f"The Fashion-MNIST model of examples/, int8, with {document['model']['macs']:,} MACs and "
+        f"{document['model']['weight_bytes']:,} bytes of weights and biases.",
+        "All CPUs are emulated: bytes, executed instructions and memory, no times.",
         "",
         *programs_table(document),
         *releases_table(document),
         *instructions_table(document),
         *memory_table(document),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
@@ -328,9 +354,7 @@ def programs_table(document: dict[str, Any]) -> list[str]:
         for row in document["programs"]
     ]
     return [
-        f"One static program with the weights inside; bar: at most {BAR_BYTES:,} bytes and the weights. The self-test",
-        "compares the golden samples of the build, in QEMU's user mode with the CPU model named.",
-        "",
+        HOW["programs"],
         *table(("built for", "program, B", "without the weights, B", "static", "self-test on"), rows),
     ]
 
@@ -339,13 +363,11 @@ def releases_table(document: dict[str, Any]) -> list[str]:
     sizes = document["releases"]
     names = {
         "native": "native, with the library and `edgekit_runtime` for Python",
-        "native, no Python": "native, a board without Python",
+        "native, no Python": "native, a board without Python: the program twice, as model and as runtime",
     }
     rows = [(names.get(key, key), f"{sizes[key]:,}", ratio(sizes[key], sizes["native"])) for key in RELEASES]
     return [
-        "The whole release for a Raspberry Pi 4 (`edgekit deploy --target rpi4`), unpacked, the libraries of wheels",
-        "slimmed and stripped; Python itself is the board's and not counted.",
-        "",
+        HOW["releases"],
         *table(("release", "bytes", "ratio to native"), rows),
     ]
 
@@ -368,11 +390,7 @@ def instructions_table(document: dict[str, Any]) -> list[str]:
                 )
             )
     return [
-        "Executed instructions from the start of a process to the end of its first inference, counted by a plugin of",
-        "QEMU's user mode on the virtual boards' userland; one thread, and Python's byte code is cached. An",
-        "instruction is not a cycle, and the kernel's own are not in it. A second inference: what it adds in the same",
-        "process.",
-        "",
+        HOW["instructions"],
         *table(("CPU", "runtime", "to first inference", "again", "ratio to native", "second inference", "ratio"), rows),
     ]
 
@@ -388,14 +406,12 @@ def memory_table(document: dict[str, Any]) -> list[str]:
         own = max(found["native"]["peak_rss_bytes"])
         for name in RUNTIMES:
             peaks = found[name]["peak_rss_bytes"]
-            shown = f"{min(peaks) / 1e6:.2f} to {max(peaks) / 1e6:.2f}" if min(peaks) != max(peaks) else "the same"
-            row = (found["cpu"], LABELS.get(name, name), f"**{max(peaks) / 1e6:.2f}**", shown, ratio(max(peaks), own))
+            shown = f"{min(peaks) / 1e6:.3f} to {max(peaks) / 1e6:.3f}" if min(peaks) != max(peaks) else "the same"
+            row = (found["cpu"], LABELS.get(name, name), f"**{max(peaks) / 1e6:.3f}**", shown, ratio(max(peaks), own))
             rows.append(row)
     return [
-        "Peak resident memory of a new process with one inference, in a whole emulated machine (`qemu-system-aarch64",
-        f"-M virt`, Linux {document['memory'][0]['kernel']}, Debian's userland; one thread), after a first process",
-        f"that filled the file cache; the largest of {REPEATS}. Read when the process ends: `VmHWM`, or the sum of its",
-        "mappings (`smaps_rollup`) where that is more, as Linux is up to 256 KB late with the former.",
+        HOW["memory"],
+        f"Linux {document['memory'][0]['kernel']}.",
         "",
         *table(("CPU", "runtime", "MB", f"range of {REPEATS}", "ratio to native"), rows),
     ]
