@@ -14,7 +14,6 @@ import json
 import re
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.c_description import check_c_description
 from edgekit.errors import ModelError, UsageError
 from edgekit.model import ValueSpec
 
@@ -236,10 +236,15 @@ def write_build(
 def _content(file: str, files: Mapping[str, bytes | None], c_files: CFiles | None) -> bytes:
     """What a description's hash is of; the C sources one after the other."""
     if file == C_FILE and c_files is not None:
-        return b"".join(f"{name}\0{text}\0".encode() for name, text in sorted(c_files.sources.items()))
+        return joined_sources(c_files.sources)
     content = files[file]
     assert content is not None, f"{file} is described but was not made"
     return content
+
+
+def joined_sources(sources: Mapping[str, str]) -> bytes:
+    """What the hash of C sources is of, texts by path below c/."""
+    return b"".join(f"{name}\0{text}\0".encode() for name, text in sorted(sources.items()))
 
 
 def _earlier_sources(build: Path) -> list[str]:
@@ -259,20 +264,28 @@ def source_names(build: Path) -> list[str]:
 
 
 def read_sources(build: Path) -> dict[str, str]:
-    """Text by path below c/ of the C sources of a build folder. Raises ModelError."""
+    """Text by path below c/ of the C sources of a build folder. Raises ModelError where they are not those that
+    model.c.json is of: changed by hand, or left by a conversion that was stopped."""
     try:
-        return {name: (build / C_DIR / name).read_text(encoding="utf-8") for name in source_names(build)}
+        texts = {name: (build / C_DIR / name).read_bytes().decode() for name in source_names(build)}
     except (OSError, UnicodeDecodeError) as e:
         raise ModelError(f"{build / C_DIR} cannot be read: {e}", hint="run edgekit convert again") from e
+    if hashlib.sha256(joined_sources(texts)).hexdigest() != description_of(build, ".c")[1].get("sha256"):
+        raise ModelError(f"{build / C_DIR} changed since it was converted", hint="run edgekit convert again")
+    return texts
 
 
 def read_golden(build: Path, file: str = C_GOLDEN_FILE) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(inputs, outputs) of the golden samples of a build folder: arrays by name, first axis = samples."""
+    """(inputs, outputs) of the golden samples of a build folder: arrays by name, first axis = samples.
+
+    Raises ModelError.
+    """
+    from edgekit.graph.calibration import load_npz  # takes long to import
+
     try:
-        with np.load(build / file, allow_pickle=False) as archive:
-            arrays = {str(name): archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        raise ModelError(f"{build / file} cannot be read: {e}", hint="run edgekit convert again") from e
+        arrays = load_npz(build / file)
+    except ModelError as e:
+        raise ModelError(e.message, hint="run edgekit convert again") from e
     kinds = ("input.", "output.")
     inputs, outputs = ({k.removeprefix(p): v for k, v in arrays.items() if k.startswith(p)} for p in kinds)
     return inputs, outputs
@@ -290,6 +303,7 @@ def _write_whole(out: Path, files: Mapping[str, bytes | None]) -> None:
             if content is not None:
                 (stage / name).parent.mkdir(parents=True, exist_ok=True)
                 (stage / name).write_bytes(content)
+        (out / REPORT_FILE).unlink(missing_ok=True)  # until all files are there the folder is incomplete
         for name, content in files.items():
             if content is None:
                 (out / name).unlink(missing_ok=True)  # of an earlier conversion to other formats
@@ -317,7 +331,7 @@ def read_model_json(build: Path) -> dict[str, Any]:
 def _read_description(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise ModelError(f"{path} cannot be read: {e}", hint="run edgekit convert again") from e
     if not isinstance(document, dict) or document.get("schema") != SCHEMA or not isinstance(document.get("file"), str):
         raise ModelError(f"{path} is not of schema {SCHEMA}", hint="run edgekit convert again")
@@ -339,6 +353,8 @@ def description_of(build: Path, file_type: str) -> tuple[str, dict[str, Any]]:
     found = descriptions(build)
     for name, document in found.items():
         if Path(document["file"]).suffix == file_type:
+            if file_type == Path(C_FILE).suffix:
+                check_c_description(document, build / name)
             return name, document
     have = [Path(document["file"]).name for document in found.values()]
     formats = ",".join(sorted({Path(name).suffix[1:] for name in have} | {file_type[1:]}))
@@ -369,7 +385,7 @@ def read_report(build: Path) -> dict[str, Any] | None:
             if document["file"] == C_FILE and not all((build / C_DIR / n).is_file() for n in source_names(build)):
                 return None
         report = json.loads((build / REPORT_FILE).read_text(encoding="utf-8"))
-    except (ModelError, OSError, ValueError):
+    except (ModelError, OSError, ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) else None
 

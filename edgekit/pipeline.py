@@ -294,15 +294,13 @@ def _deploy_firmware(
     project: Project | None, build: str | Path | None, kind: Target, progress: Progress
 ) -> FirmwareRun:
     """The C of a build on an emulated microcontroller. Raises HealthError where its outputs are wrong."""
-    from edgekit.c_run import ends_of, read_model
+    from edgekit.c_run import ends_of, golden_samples, read_model
     from edgekit.deployment.firmware import check_emulated, deploy_firmware
 
     check_emulated(kind)
     folder = _fresh_build(project, build, progress, ".c")
     inputs, outputs = ends_of(folder)
-    given, wanted = artifacts.read_golden(folder)
-    count = len(next(iter(given.values())))
-    samples, expected = ([{k: v[i] for k, v in arrays.items()} for i in range(count)] for arrays in (given, wanted))
+    samples, expected = golden_samples(folder)
     done = deploy_firmware(read_model(folder), inputs, outputs, samples, expected, kind, progress)
     if not done.equal:
         apart = done.golden["max_abs_error"]

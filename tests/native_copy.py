@@ -5,12 +5,14 @@ As a program and as a library of this machine, made by its own compiler.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edgekit.artifacts import joined_sources
 from edgekit.building import STRICT, build, host_compiler
 from edgekit.building.compiler import Compiler
 from edgekit.building.native import NativeModel, NativeTarget, library_exports
@@ -119,7 +121,8 @@ def build_folder(folder: Path, golden: Samples) -> Path:
     for name, text in texts.items():
         (folder / "c" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "c" / name).write_text(text)
-    described = DOCUMENT | {"golden": "model.c.npz", "sha256": "0" * 64, "files": sorted(texts)}
+    digest = hashlib.sha256(joined_sources(texts)).hexdigest()
+    described = DOCUMENT | {"golden": "model.c.npz", "sha256": digest, "files": sorted(texts)}
     (folder / "model.json").write_text(json.dumps(described))
     arrays = {f"input.{k}": v for k, v in golden.inputs.items()} | {f"output.{k}": v for k, v in golden.outputs.items()}
     np.savez_compressed(folder / "golden.npz", **arrays)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import artifacts
+from edgekit.c_run import golden_samples
 from edgekit.emitters.c import CSources
 from edgekit.errors import ModelError
 from edgekit.exports.library import Library, Sample, Value, sample, values
@@ -20,12 +21,7 @@ def library_of_build(build: Path, version: str = "1.0.0") -> Library:
     """The model of a build folder, tested with its first golden samples. Raises ModelError, UsageError."""
     sources = CSources.of_texts(artifacts.read_sources(build))
     document = artifacts.description_of(build, ".c")[1]
-    try:
-        inputs, outputs = (values(kind, _facts(document[f"{kind}s"])) for kind in ("input", "output"))
-    except (KeyError, TypeError, AttributeError) as e:
-        raise ModelError(
-            f"{build}: the description of the C sources is damaged", hint="run edgekit convert again"
-        ) from e
+    inputs, outputs = (values(kind, _facts(document[f"{kind}s"])) for kind in ("input", "output"))
     return Library(
         sources=sources,
         arena_bytes=_arena_bytes(sources),
@@ -55,18 +51,5 @@ def _arena_bytes(sources: CSources) -> int:
 
 
 def _samples(build: Path, inputs: Sequence[Value], outputs: Sequence[Value], float_inside: bool) -> Iterator[Sample]:
-    given, answers = artifacts.read_golden(build)
-    missing = [v.name for v, arrays in _pairs(inputs, outputs, given, answers) if v.name not in arrays]
-    if missing:
-        raise ModelError(f"{build}: golden samples lack {missing}", hint="run edgekit convert again")
-    count = min((len(arrays[v.name]) for v, arrays in _pairs(inputs, outputs, given, answers)), default=0)
-    for k in range(min(count, SAMPLES)):
-        one = {v.name: given[v.name][k] for v in inputs}
-        wanted = {v.name: answers[v.name][k] for v in outputs}
-        yield sample(inputs, outputs, one, wanted, float_inside=float_inside)
-
-
-def _pairs(
-    inputs: Sequence[Value], outputs: Sequence[Value], given: Mapping[str, Any], answers: Mapping[str, Any]
-) -> list[tuple[Value, Mapping[str, Any]]]:
-    return [*((v, given) for v in inputs), *((v, answers) for v in outputs)]
+    for given, answers in list(zip(*golden_samples(build), strict=True))[:SAMPLES]:
+        yield sample(inputs, outputs, given, answers, float_inside=float_inside)
