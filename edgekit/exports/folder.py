@@ -36,8 +36,11 @@ def write(out: Path, files: Mapping[str, str], facts: Mapping[str, Any], *, forc
 
 def _earlier(out: Path) -> dict[str, str]:
     """Hash by path of the files that an earlier export wrote; none where the folder is new or empty."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return {}
+    try:
+        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+            return {}
+    except (OSError, ValueError) as e:  # a path that is too long, a folder that cannot be listed
+        raise UsageError(f"{out} cannot be read: {e}", hint="name another folder with --out") from e
     files = _note(out).get("files") if out.is_dir() else None
     if not isinstance(files, dict) or not all(_safe(path) for path in files):
         raise UsageError(f"{out} is there and is no export of edgekit", hint="name a new or empty folder with --out")
@@ -47,14 +50,15 @@ def _earlier(out: Path) -> dict[str, str]:
 def _note(out: Path) -> dict[str, Any]:
     try:
         note = json.loads((out / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return note if isinstance(note, dict) and note.get("schema") == SCHEMA else {}
 
 
 def _safe(path: str) -> bool:
     """A path inside of the folder: files are removed by this list."""
-    return not Path(path).is_absolute() and ".." not in Path(path).parts
+    parts = Path(path).parts
+    return bool(parts) and not Path(path).is_absolute() and ".." not in parts and "\0" not in path
 
 
 def _digest(path: Path) -> str | None:

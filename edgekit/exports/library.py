@@ -18,11 +18,15 @@ from edgekit.program.tensor import DTYPE_OF, DTYPES, Array
 
 # NAME.h would stand before these in the search path of everything that uses the library.
 _TAKEN = re.compile(
-    "arduino|assert|complex|ctype|edgekit|errno|fenv|float|inttypes|iso646|limits|locale|main|math|setjmp|signal|"
-    "stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|unistd|"
-    "wchar|wctype"
+    "alloca|ar|arduino|argz|assert|binary|byteswap|client|complex|cpio|ctype|devctl|dirent|edgekit|elf|endian|envlock|"
+    "envz|errno|error|ethernet|fastmath|fcntl|features|fenv|float|fnmatch|ftw|getopt|glob|grp|hid|iconv|ieeefp|"
+    "inttypes|iso646|keyboard|langinfo|libgen|libintl|limits|link|locale|main|malloc|math|memory|mouse|mqueue|ndbm|"
+    "netdb|newlib|paths|poll|pthread|pwd|reent|regdef|regex|rpc|sched|sd|search|semaphore|servo|server|setjmp|signal|"
+    "spawn|spi|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|stream|string|strings|syslog|"
+    "tar|termios|tgmath|threads|time|uchar|ucontext|unctrl|unistd|usb|utime|utmp|wchar|wctype|wifi|wire|wordexp|"
+    "wstring|zephyr"
 )
-_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)

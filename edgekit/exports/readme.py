@@ -44,7 +44,8 @@ need an arena each.
 |---|---|---|---|---|
 {_values(library)}
 
-A stored number is the real one divided by the scale, plus the zero point, rounded; `{n}.h` has both as macros.
+A stored number is the real one divided by the scale, plus the zero point, rounded and kept within the limits
+of its type (-128 to 127 for `int8_t`); `{n}.h` has both as macros. Channels come last: height, width, channel.
 
 ## Self-test
 

@@ -91,3 +91,33 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write to"):
         export(LIBRARY, "cmake", tmp_path / "file" / "lib")
+
+
+@pytest.mark.parametrize(
+    "note", ["[" * 100_000, '{"schema": 1, "files": {"": "0"}}', '{"schema": 1, "files": {"a\\u0000b": "0"}}']
+)
+def test_notes_that_are_damaged_are_refused(tmp_path, note):
+    export(LIBRARY, "cmake", tmp_path / "lib")
+    (tmp_path / "lib" / NOTE).write_text(note)
+    with pytest.raises(UsageError, match="no export of edgekit"):
+        export(LIBRARY, "cmake", tmp_path / "lib", force=True)
+
+
+def test_a_path_that_no_file_system_takes(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read"):
+        export(LIBRARY, "cmake", tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("version", ["1.0.0\n", "1.0", "१.0.0", "01.0.0", "99999999999.0.0", ""])
+def test_versions(version):
+    with pytest.raises(UsageError, match="version"):
+        library_of(classifier("m"), version=version)
+
+
+@pytest.mark.parametrize("name", ["stdint", "features", "pthread", "Wire", "edgekit"])
+def test_names_of_headers_are_not_taken_again(name):
+    """A name of C is another word in generated C; one of a system or of Arduino is refused."""
+    try:
+        assert library_of(classifier(name)).name != name.lower()
+    except UsageError as e:
+        assert "--name" in e.hint
