@@ -103,7 +103,7 @@ def layers(program: Program) -> list[dict[str, Any]]:
     profiles = cortex_m.run(image, given, target).profiles
     assert profiles is not None, "the counting plugin needs a C compiler"
     return [
-        {"name": p.ops[0].name, "kind": p.ops[0].kind, "macs": p.macs, "instructions": sum(profile.values())}
+        {"name": p.ops[0].name, "kind": p.ops[0].kind, "macs": p.macs, "instructions": sum(profile.functions.values())}
         for p, profile in zip(alone, profiles, strict=True)
     ]
 
