@@ -101,7 +101,9 @@ def _stacked(rows: Sequence[Mapping[str, Array]], ends: Sequence[Tensor]) -> dic
 
 
 def _warnings(model: CModel, board: Target) -> Iterable[str]:
-    """Where the arena or the constants alone are more than the board has."""
+    """Where the arena or the constants alone are more than the microcontroller has."""
+    if board.kind != "mcu":
+        return  # Linux boards have no regions
     ram = max((r.usable_bytes for r in board.regions if r.is_ram), default=0)
     flash = sum(r.usable_bytes for r in board.regions if not r.is_ram)
     if model.arena_bytes > ram:

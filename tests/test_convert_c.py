@@ -176,6 +176,18 @@ def test_a_model_too_large_for_its_target_is_said(source: Path, tmp_path: Path) 
     assert any("flash of stm32f411 has 524,288" in warning for warning in done.warnings), done.warnings
 
 
+def test_a_linux_board_has_no_flash_to_be_too_small(source: Path, tmp_path: Path) -> None:
+    done = convert(source, tmp_path / "build", target="rpi-zero-w")
+    assert not [warning for warning in done.warnings if "rpi-zero-w" in warning], done.warnings
+
+
+def test_a_build_of_c_alone_says_how_to_run_it(source: Path, tmp_path: Path) -> None:
+    convert(source, tmp_path / "build", formats=("c",))
+    with pytest.raises(UsageError, match="holds C and no model file") as caught:
+        edgekit.pipeline.run(tmp_path / "build", tmp_path / "in.npz", tmp_path / "out.npz")
+    assert "--runtime c" in caught.value.hint
+
+
 def test_an_operator_without_a_kernel_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
     from edgekit.emitters import c
     from edgekit.ops.convolution import Conv2D

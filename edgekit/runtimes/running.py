@@ -77,7 +77,10 @@ def _file(model: Path, runtime: str | None) -> Path:
     if not model.is_dir():
         return model
     if runtime is None:
-        return artifacts.model_file(model)
+        file = artifacts.model_file(model)
+        if file.name == artifacts.C_DIR:
+            raise UsageError(f"{model} holds C and no model file", hint="--runtime c builds and runs it here")
+        return file
     wanted = find_runtime(runtime).file_types
     have = [Path(document["file"]).suffix for document in artifacts.descriptions(model).values()]
     return artifacts.model_file(model, next((suffix for suffix in have if suffix in wanted), wanted[0]))
