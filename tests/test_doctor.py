@@ -38,7 +38,7 @@ def test_every_tool_has_a_use_and_a_remedy() -> None:
 def test_programs_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, path=None: name if name == sys.executable else None)
     missing = {finding.name: finding for finding in doctor.examine() if not finding.found}
-    assert {"qemu-aarch64", "mmdebstrap", "unshare"} <= set(missing)
+    assert {"qemu-aarch64", "mmdebstrap", "unshare", "cc"} <= set(missing)
     assert "apt-get install" in missing["mmdebstrap"].fix
     assert doctor.healthy(doctor.examine())  # a real board needs none of them
 
