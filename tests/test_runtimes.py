@@ -170,6 +170,9 @@ def test_names_and_files_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is unknown") as refused:
         runtimes.open_runtime("litert-refrence", max_pool())
     assert refused.value.hint == 'did you mean "litert-reference"?'
+    with pytest.raises(UsageError, match="is unknown") as refused:
+        runtimes.open_runtime("native", max_pool())
+    assert refused.value.hint.startswith("allowed: c, interpreter")
     with pytest.raises(UsageError, match=r"onnxruntime runs \.onnx files, not \.tflite") as refused:
         runtimes.open_runtime("onnxruntime", max_pool())
     assert "litert" in refused.value.hint
@@ -230,6 +233,14 @@ def test_wrong_samples_are_refused(arrays: dict[str, np.ndarray], message: str) 
     with pytest.raises(ModelError, match=message) as refused:
         samples(arrays, (INT8,))
     assert refused.value.hint
+
+
+def test_the_hint_moves_channels_last() -> None:
+    picture = Value("x", (1, 4, 6, 3), "int8", 0.5, -3)
+    for shape, axis in (((5, 3, 4, 6), 1), ((5, 1, 3, 4, 6), 2)):
+        with pytest.raises(ModelError, match="has the shape") as refused:
+            samples({"x": np.zeros(shape, np.int8)}, (picture,))
+        assert refused.value.hint == f"channels come last: numpy.moveaxis(x, {axis}, -1)"
 
 
 def test_the_hint_quantizes() -> None:

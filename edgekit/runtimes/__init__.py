@@ -84,7 +84,7 @@ def find_runtime(name: str) -> Runtime:
     """The runtime of this name, installed here. Raises UsageError."""
     runtime = RUNTIMES.get(name)
     if runtime is None:
-        raise UsageError(f"runtime {name!r} is unknown", hint=did_you_mean(name, RUNTIMES))
+        raise UsageError(f"runtime {name!r} is unknown", hint=did_you_mean(name, (*RUNTIMES, "c")))
     if not runtime.installed:
         raise UsageError(f"{name} is not installed here", hint=f"python3 -m pip install {runtime.package}")
     return runtime

@@ -25,7 +25,7 @@ def samples(given: Mapping[str, Array], inputs: Sequence[Value]) -> list[dict[st
     if problems:
         wrong = [v for v in inputs if v.name in problems]
         text = "; ".join(f'input "{v.name}" {problems[v.name]}, wanted {_wanted(v)}' for v in wrong)
-        ways = [_way(v) for v in wrong if v.scale is not None]
+        ways = [way for v in wrong for way in _ways(v, arrays[v.name])]
         raise ModelError(text, hint="; ".join(ways) or "give arrays in the model's own types, first axis = samples")
     batches = {v.name: _batch(v, arrays[v.name]).astype(v.dtype, copy=False) for v in inputs}
     counts = {name: len(batch) for name, batch in batches.items()}
@@ -78,6 +78,15 @@ def _wanted(value: Value) -> str:
     own = "".join(", ?" if d is None else f", {d}" for d in value.shape)
     quant = "" if value.scale is None else f" with scale {np.float32(value.scale)!s} and zero point {value.zero_point}"
     return f"{value.dtype} of shape (n{own}){quant}"
+
+
+def _ways(value: Value, array: Array) -> list[str]:
+    """What makes a wrong array fit."""
+    ways = []
+    if _batch_or_none(value, array) is None:
+        fitting = (a for a in range(1, array.ndim - 1) if _batch_or_none(value, np.moveaxis(array, a, -1)) is not None)
+        ways += [f"channels come last: numpy.moveaxis(x, {axis}, -1)" for axis in list(fitting)[:1]]
+    return ways + ([_way(value)] if value.scale is not None and array.dtype != value.dtype else [])
 
 
 def _way(value: Value) -> str:
