@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import artifacts
-from edgekit.artifacts import Conversion
 from edgekit.conversion import Progress, convert, silent
-from edgekit.errors import HealthError, ModelError, UnsupportedError, UsageError
-from edgekit.model import file_sha256
+from edgekit.errors import HealthError, UnsupportedError, UsageError
+from edgekit.fresh_build import fresh_build
 from edgekit.project import ConvertOptions, DeviceSpec, Project, check_app_name, choose_device, load_project
 from edgekit.resources import cache_dir
 from edgekit.target import Target, load_target
@@ -197,10 +196,11 @@ def deploy(
     if kind is not None:
         return _deploy_firmware(project, build, kind, progress)
     spec, kind = _choose(project, target, device, host)
+    _check_linux(kind)
     name = None if app is None else check_app_name(app)
     deployment.check_root(root)
     runtime = runtime or (project.runtime if project else "")
-    folder = _fresh_build(project, build, progress, _file_type(runtime))
+    folder = fresh_build(project, build, progress, _file_type(runtime))
     runtime = runtime or _usual_runtime(kind, folder)
     artifacts.description_of(folder, _file_type(runtime))
     name = name or (project.name if project else _app_name(folder))
@@ -284,10 +284,10 @@ def _microcontroller(
     project: Project | None, target: str | None, device: str | None, host: str | None
 ) -> Target | None:
     """The microcontroller that is meant; None where it is a Linux board. It has no host: QEMU stands for it."""
-    if device is None and (target is None or host is not None):
+    if host is not None:
         return None
     kind = load_target(choose_device(project, device=device).target if target is None else target)
-    return kind if kind.kind == "mcu" and host is None else None
+    return kind if kind.kind == "mcu" else None
 
 
 def _deploy_firmware(
@@ -298,7 +298,7 @@ def _deploy_firmware(
     from edgekit.deployment.firmware import check_emulated, deploy_firmware
 
     check_emulated(kind)
-    folder = _fresh_build(project, build, progress, ".c")
+    folder = fresh_build(project, build, progress, ".c")
     inputs, outputs = ends_of(folder)
     samples, expected = golden_samples(folder)
     done = deploy_firmware(read_model(folder), inputs, outputs, samples, expected, kind, progress)
@@ -310,9 +310,9 @@ def _deploy_firmware(
 
 def _check_linux(kind: Target) -> None:
     if kind.kind != "linux":
-        raise UnsupportedError(
-            f"{kind.id} is not a Linux board", hint="edgekit export makes a library for its firmware"
-        )
+        here = f"edgekit deploy --target {kind.id}, without --host, runs it under QEMU"
+        export = "edgekit export makes a library for its firmware"
+        raise UnsupportedError(f"{kind.id} is not a Linux board", hint=here if kind.emulated else export)
 
 
 @contextmanager
@@ -409,84 +409,6 @@ def _told(progress: Progress) -> Callable[[int, int, str], None]:
             progress(line)
 
     return tell
-
-
-def _fresh_build(project: Project | None, build: str | Path | None, progress: Progress, file_type: str = "") -> Path:
-    """The build folder to deploy; the project's own is converted first when what it was made of has changed, or when it
-    has no file with the ending `file_type` ("" for any)."""
-    folder = Path(build).resolve() if build is not None else project.build if project else None
-    if folder is None:
-        raise UsageError("what shall be deployed?", hint="name a build folder, or run where an edgekit.toml is")
-    if project is None or folder != project.build.resolve():
-        return folder
-    report = artifacts.read_report(folder)
-    if not project.source.is_file():
-        if report is None:
-            raise ModelError(f"{project.source} does not exist", hint="it is `source` in edgekit.toml")
-        return folder
-    options = _with_format(project.convert or _recorded_options(report), file_type)
-    why = _changed(project, report, options)
-    if why is None:
-        return folder
-    progress(f"{project.source.name} {why}: converting it first")
-    done = convert(project.source, out=folder, progress=progress, **asdict(options))
-    progress(_accuracy_line(done))
-    return folder
-
-
-def _changed(project: Project, report: dict[str, Any] | None, options: ConvertOptions) -> str | None:
-    """What differs from the conversion that a report tells of, in words; None where nothing does."""
-    if report is None:
-        return "is not converted yet"
-    source = report.get("source")
-    recorded = source if isinstance(source, dict) else {}
-    if recorded.get("sha256") != file_sha256(project.source):
-        return "has changed"
-    files = recorded.get("files")
-    for name, digest in (files if isinstance(files, dict) else {}).items():
-        path = project.source.parent / str(name)
-        if not path.is_file() or file_sha256(path) != digest:
-            return f"reads {name}, which has changed"
-    last = _recorded_options(report)
-    missing = [name for name in options.formats if name not in last.formats]
-    if missing:
-        return f"is not converted to {' and '.join(missing)} yet"
-    same = replace(last, formats=options.formats) == options  # more formats than wanted do no harm
-    return None if same else "is to be converted with other options"
-
-
-def _with_format(options: ConvertOptions, file_type: str) -> ConvertOptions:
-    """`options`, so that the build has a file with the ending `file_type`."""
-    wanted = file_type.removeprefix(".")
-    if not wanted or wanted in options.formats:
-        return options
-    return replace(options, formats=(*options.formats, wanted))
-
-
-def _recorded_options(report: dict[str, Any] | None) -> ConvertOptions:
-    """The options of the last conversion; the usual ones where there was none."""
-    recorded = (report or {}).get("options")
-    if not isinstance(recorded, dict):
-        return ConvertOptions()
-    shapes = {str(k): tuple(v) for k, v in (recorded.get("shapes") or {}).items()}
-    return ConvertOptions(
-        recorded.get("precision", "int8"),
-        tuple(recorded.get("formats", ("onnx",))),
-        recorded.get("observer", "minmax"),
-        recorded.get("calibration"),
-        shapes,
-        recorded.get("target"),
-        bool(recorded.get("keep_input", False)),
-    )
-
-
-def _accuracy_line(conversion: Conversion) -> str:
-    accuracy = conversion.accuracy
-    if accuracy.float32 is None and accuracy.int8 is None:
-        return f"converted to {conversion.precision}; accuracy unknown: {accuracy.reason}"
-    figures = {"float": accuracy.float32, "int8": accuracy.int8}
-    shown = ", ".join(f"{name} {figure:.4g}" for name, figure in figures.items() if figure is not None)
-    return f"converted to {conversion.precision}; accuracy {shown}"
 
 
 def _app_name(build: Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 from small_network import small_network
 
 from edgekit.errors import ModelError, UsageError
-from edgekit.pipeline import _fresh_build, conversion_options
+from edgekit.fresh_build import conversion_options, fresh_build
 from edgekit.project import ConvertOptions, load_project, read_shapes
 
 TOML = '[app]\nname = "fresh"\nsource = "{source}"\n'
@@ -46,7 +46,7 @@ def onnx_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fresh(folder: Path, file_type: str = "") -> list[str]:
     """What deploy says while it sees to the build folder."""
     said: list[str] = []
-    _fresh_build(load_project(folder), None, said.append, file_type)
+    fresh_build(load_project(folder), None, said.append, file_type)
     return said
 
 

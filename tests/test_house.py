@@ -29,6 +29,7 @@ LEVELS = (
     ("report",),
     ("c_build", "c_run"),
     ("conversion",),
+    ("fresh_build",),
     ("pipeline",),
     ("cli",),
 )
