@@ -11,7 +11,8 @@ import pytest
 from small_network import small_network
 
 from edgekit.errors import ModelError, UsageError
-from edgekit.fresh_build import conversion_options, fresh_build
+from edgekit.fresh_build import fresh_build
+from edgekit.pipeline import conversion_options
 from edgekit.project import ConvertOptions, load_project, read_shapes
 
 TOML = '[app]\nname = "fresh"\nsource = "{source}"\n'
