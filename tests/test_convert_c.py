@@ -18,9 +18,9 @@ from int8_nets import Net, images
 
 import edgekit
 from edgekit import artifacts, interpreter
-from edgekit.c_run import read_model
+from edgekit.c_folder import read_model
 from edgekit.emitters.c import emit_c
-from edgekit.errors import ModelError, UnsupportedOpError, UsageError
+from edgekit.errors import ModelError, UnsupportedError, UnsupportedOpError, UsageError
 from edgekit.lowering import from_onnx
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this machine")
@@ -179,6 +179,11 @@ def test_a_model_too_large_for_its_target_is_said(source: Path, tmp_path: Path) 
 def test_a_linux_board_has_no_flash_to_be_too_small(source: Path, tmp_path: Path) -> None:
     done = convert(source, tmp_path / "build", target="rpi-zero-w")
     assert not [warning for warning in done.warnings if "rpi-zero-w" in warning], done.warnings
+
+
+def test_run_refuses_a_board_before_it_reads_samples(build: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="firmware cannot be run on stm32f411"):
+        edgekit.pipeline.run(build, tmp_path / "no.npz", tmp_path / "out.npz", runtime="c", target="stm32f411")
 
 
 def test_a_build_of_c_alone_says_how_to_run_it(source: Path, tmp_path: Path) -> None:

@@ -128,9 +128,11 @@ def check_emulated(target: Target) -> None:
     core = target.clusters[0].core.id
     twins = [t.id for t in all_targets() if t.emulator and t.kind == "mcu" and t.clusters[0].core.id == core]
     same = f"; {twins[0]} is emulated and has the same core, {core}" if twins else ""
+    export = f"`edgekit export` makes a library for its firmware project{same}"
+    native = "`edgekit deploy --runtime native` brings C to a Linux board"
     raise UnsupportedError(
-        f"a model cannot be deployed to {target.id}: no emulator stands for it",
-        hint=f"`edgekit export` makes a library for its firmware project{same}",
+        f"firmware cannot be run on {target.id}: no emulator stands for it",
+        hint=export if target.kind == "mcu" else native,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from functools import lru_cache
 
@@ -271,6 +272,48 @@ def test_missing_tools_are_named(monkeypatch):
     assert emulator.value.hint == "apt install qemu-system-arm"
 
 
+@needs_tools
+@pytest.mark.parametrize("name", ["a b,c", "q\"uo'te", "é%s"])
+def test_folders_of_odd_names(tmp_path, monkeypatch, name):
+    """QEMU reads the options of its plugin between commas."""
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / name))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    (tmp_path / name).mkdir()
+    cortex_m._available_plugin.cache_clear()
+    ran = run_firmware(model().sources, *ends(), samples(), load_target(M4))
+    cortex_m._available_plugin.cache_clear()
+    assert len(ran.samples) == SAMPLES and ran.profiles is not None
+
+
+@needs_tools
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 0", "left no answers"),
+        ("echo 'unsupported machine' >&2; exit 1", "ended with 1 on mps2-an386: unsupported machine"),
+        ("kill -9 $$", "ended with -9"),
+        ("case $1 in --*) exit 0;; esac; exec sleep 60", "did not end in 1 s"),
+    ],
+)
+def test_an_emulator_that_does_not_work(tmp_path, monkeypatch, script, said):
+    image = bench_image([model().sources], load_target(M4))
+    (tmp_path / "qemu-system-arm").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "qemu-system-arm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    cortex_m._available_plugin.cache_clear()
+    with pytest.raises(DeviceError, match=said) as e:
+        cortex_m.run(image, given(), load_target(M4), 1)
+    cortex_m._available_plugin.cache_clear()
+    assert e.value.hint
+
+
+@needs_tools
+@pytest.mark.parametrize("counts", ["x", "step\n1 2 3\n", "inference\n1 2 3\n", "inference\nstep\nz 1 1\n"])
+def test_counts_of_another_plugin_are_none(tmp_path, counts):
+    (tmp_path / "counts").write_text(counts)
+    assert cortex_m._counted(tmp_path / "counts", bench_image([model().sources], load_target(M4)), "") is None
+
+
 # --- memories
 
 
@@ -322,3 +365,9 @@ def test_boards_without_an_emulator_are_refused(board, hint):
     with pytest.raises(UnsupportedError, match="no emulator stands for it") as caught:
         check_emulated(load_target(board))
     assert "edgekit export" in caught.value.hint and hint in caught.value.hint
+
+
+def test_linux_boards_get_no_firmware():
+    with pytest.raises(UnsupportedError, match="no emulator stands for it") as caught:
+        check_emulated(load_target("rpi4"))
+    assert "--runtime native" in caught.value.hint
