@@ -167,7 +167,7 @@ class Board:
 def board_runtime(name: str) -> BoardRuntime:
     """The entry of RUNTIMES. Raises UnsupportedError for what is no runtime."""
     if name not in RUNTIMES:
-        raise UnsupportedError(f"runtime {name!r} is unknown", hint=did_you_mean(name, RUNTIMES))
+        raise UnsupportedError(f"runtime {name!r} is unknown", hint=did_you_mean(name, (*RUNTIMES, "native")))
     return RUNTIMES[name]
 
 

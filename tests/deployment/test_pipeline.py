@@ -91,9 +91,10 @@ def test_runtimes_that_cannot_be_deployed(here: Path, build: Path) -> None:
     with pytest.raises(UnsupportedError, match="runtime 'litret' is unknown") as refused:
         edgekit.deploy(build, **LOCAL, runtime="litret")
     assert refused.value.hint == 'did you mean "litert"?'
-    with pytest.raises(
-        UnsupportedError, match="rpi-zero-w runs models with native, and deploying that is not there yet"
-    ):
+    with pytest.raises(UnsupportedError, match="runtime 'c' is unknown") as refused:
+        edgekit.deploy(build, **LOCAL, runtime="c")
+    assert refused.value.hint == "allowed: litert, native, onnxruntime, tflite-runtime"
+    with pytest.raises(ModelError, match=r"has no \.c file, only model\.onnx"):
         edgekit.deploy(build, target="rpi-zero-w", host="local")
 
 
@@ -121,6 +122,27 @@ def test_no_app_on_the_board(here: Path) -> None:
 def test_microcontrollers_are_refused(here: Path, build: Path) -> None:
     with pytest.raises(UnsupportedError, match="not a Linux board"):
         edgekit.deploy(build, target="pico", host="local")
+    with pytest.raises(UnsupportedError, match="not a Linux board") as refused:
+        edgekit.deploy(build, target="mps2-an386", host="local")
+    assert "without --host" in refused.value.hint
+
+
+def test_the_only_device_may_be_a_microcontroller(here: Path, build: Path) -> None:
+    (here / "edgekit.toml").write_text(PROJECT_M4)
+    with pytest.raises(ModelError, match=r"has no \.c file"):  # past the choice of the board
+        edgekit.deploy(build)
+
+
+PROJECT_M4 = """
+[app]
+name = "app"
+source = "model.py"
+build = "other"
+
+[device.m4]
+target = "mps2-an386"
+host = "virtual"
+"""
 
 
 MODEL = """
