@@ -90,22 +90,38 @@ def run(
     """
     if shutil.which(QEMU) is None:
         raise UsageError(f"{QEMU} is not installed", hint=HOW_TO_GET)
-    with tempfile.TemporaryDirectory(prefix="edgekit-firmware-") as folder:
-        here = Path(folder)
-        (here / "inputs").write_bytes(inputs)
-        done = _start(image, target, here, limit_s, _plugin(image, caller) if exact else ())
-        if done.returncode != 0:
-            raise _failure(done.returncode, done.stderr, image, target)
-        counts = here / "counts"
-        profiles = read_profiles(counts.read_text(), image, caller) if counts.exists() else None
-        return Answer((here / "outputs").read_bytes(), profiles)
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgekit-firmware-") as folder:
+            here = Path(folder)
+            (here / "inputs").write_bytes(inputs)
+            done = _start(image, target, here, limit_s, _plugin(image, caller) if exact else ())
+            if done.returncode != 0:
+                raise _failure(done.returncode, done.stderr, image, target)
+            return Answer(_outputs(here, target), _counted(here / "counts", image, caller))
+    except OSError as e:
+        hint = f"set TMPDIR to a folder with space, or get another {QEMU}: {HOW_TO_GET}"
+        raise UsageError(f"firmware cannot be run here: {e.strerror}", hint=hint) from e
+
+
+def _outputs(folder: Path, target: Target) -> bytes:
+    if not (folder / "outputs").is_file():
+        raise DeviceError(f"{QEMU} ended on {target.id} and left no answers", hint=f"get another: {HOW_TO_GET}")
+    return (folder / "outputs").read_bytes()
+
+
+def _counted(counts: Path, image: Image, caller: str) -> tuple[Profile, ...] | None:
+    """None where no plugin counted, or none of ours."""
+    try:
+        return read_profiles(counts.read_text(), image, caller)
+    except (FileNotFoundError, ValueError, IndexError):
+        return None
 
 
 def _plugin(image: Image, caller: str) -> tuple[str, ...]:
     path = _available_plugin()
     if path is None:
         return ()
-    words = (str(path), f"marker={image.function(MARKER).address:#x}", "out=counts")
+    words = (str(path).replace(",", ",,"), f"marker={image.function(MARKER).address:#x}", "out=counts")
     if not caller:
         return words
     start, count = image.function(caller).address, image.function(caller).bytes
@@ -125,7 +141,10 @@ def _available_plugin() -> Path | None:
 
 
 def _said(option: str) -> bytes:
-    return subprocess.run([QEMU, option], capture_output=True).stdout
+    try:
+        return subprocess.run([QEMU, option], stdin=subprocess.DEVNULL, capture_output=True, timeout=10).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
 
 
 def _start(
@@ -146,7 +165,8 @@ def _start(
 def _failure(code: int, stderr: bytes, image: Image, target: Target) -> DeviceError:
     if code not in CODES:
         text = printable(stderr[-300:]).strip()
-        return DeviceError(f"{QEMU} ended with {code} on {target.id}: {text}")
+        hint = f"it has no {target.id}, perhaps: get another, {HOW_TO_GET}"
+        return DeviceError(f"{QEMU} ended with {code} on {target.id}: {text}", hint=hint)
     fault, where = _FAULT.search(stderr), ""
     if fault is not None:
         pc, address = (int(word, 16) for word in fault.groups())
