@@ -24,6 +24,7 @@ import numpy as np
 from edgekit.c_description import check_c_description
 from edgekit.errors import ModelError, UsageError
 from edgekit.model import ValueSpec
+from edgekit.npz import load_npz
 
 SCHEMA = 1
 INT8_FILE, FLOAT_FILE, TFLITE_FILE = "model.onnx", "model.float.onnx", "model.tflite"
@@ -280,8 +281,6 @@ def read_golden(build: Path, file: str = C_GOLDEN_FILE) -> tuple[dict[str, np.nd
 
     Raises ModelError.
     """
-    from edgekit.graph.calibration import load_npz  # takes long to import
-
     try:
         arrays = load_npz(build / file)
     except ModelError as e:

@@ -335,7 +335,8 @@ def _file_value(program: Program, tensor: Tensor, tolerance: float | None = None
 def _calibrate(build: _Build, precision: str) -> _Build:
     """The samples that set the ranges and become the golden inputs; random ones where no ranges are needed."""
     from edgekit.graph import save
-    from edgekit.graph.calibration import calibration_data, load_npz
+    from edgekit.graph.calibration import calibration_data
+    from edgekit.npz import load_npz
 
     raw = build.spec.calibration
     if isinstance(raw, str) and raw != "random":

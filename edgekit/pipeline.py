@@ -294,7 +294,7 @@ def _deploy_firmware(
     project: Project | None, build: str | Path | None, kind: Target, progress: Progress
 ) -> FirmwareRun:
     """The C of a build on an emulated microcontroller. Raises HealthError where its outputs are wrong."""
-    from edgekit.c_run import ends_of, golden_samples, read_model
+    from edgekit.c_folder import ends_of, golden_samples, read_model
     from edgekit.deployment.firmware import check_emulated, deploy_firmware
 
     check_emulated(kind)

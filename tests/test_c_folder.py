@@ -19,7 +19,7 @@ from int8_nets import Net
 
 import edgekit
 from edgekit import artifacts, pipeline
-from edgekit.c_run import golden_samples
+from edgekit.c_folder import golden_samples
 from edgekit.deployment.native import golden_raw
 from edgekit.errors import EdgekitError, InternalError, ModelError, UsageError
 from edgekit.exports.of_build import library_of_build

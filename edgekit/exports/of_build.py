@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import artifacts
-from edgekit.c_run import golden_samples
+from edgekit.c_folder import golden_samples
 from edgekit.emitters.c import CSources
 from edgekit.errors import ModelError
 from edgekit.exports.library import Library, Sample, Value, sample, values

@@ -6,10 +6,8 @@ finite, casts that lose information. Observers (`observers`) decide how much of 
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
 FEW_SAMPLES = 32
 RANDOM_SAMPLES = 64
-NPZ_MAX_BYTES = 2 << 30
-NPZ_MAX_ARRAYS = 64
 
 HOW_TO_CALIBRATE = (
     "give 100 or more typical inputs: define calibration_data() in model.py, or pass --calibration FILE.npz (arrays by "
@@ -86,24 +82,6 @@ def calibration_data(
         raise ModelError("; ".join(problems), hint=HOW_TO_CALIBRATE)
     _check_counts(arrays)
     return CalibrationData(arrays, "data", (*_integers(by_name, inputs), *_warnings(arrays)))
-
-
-def load_npz(path: str | Path) -> Mapping[str, Array]:
-    """Arrays by name from a .npz file; never unpickles, refuses more than 2 GiB unpacked. Raises ModelError."""
-    hint = "write it with numpy.savez(FILE, input_name=array), first axis = samples"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-        unpacked = sum(e.file_size for e in entries)
-        if len(entries) > NPZ_MAX_ARRAYS or unpacked > NPZ_MAX_BYTES:
-            got = f"{len(entries)} arrays, {unpacked} bytes unpacked"
-            raise ModelError(f"{path}: {got}: allowed {NPZ_MAX_ARRAYS} arrays, {NPZ_MAX_BYTES} bytes", hint=hint)
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name]) for name in arrays.files}
-    except ModelError:
-        raise
-    except Exception as e:  # zip, zlib, lzma, tokenize and NumPy each have errors of their own for a damaged file
-        raise ModelError(f"{path}: not a readable .npz file: {str(e)[:200] or type(e).__name__}", hint=hint) from e
 
 
 def observe(

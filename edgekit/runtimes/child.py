@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit.errors import EdgekitError, ModelError
 from edgekit.finite import finite
-from edgekit.graph.calibration import load_npz
+from edgekit.npz import load_npz
 from edgekit.runtimes import open_runtime
 from edgekit.runtimes.outcome import told, write_npz
 from edgekit.runtimes.samples import joined, samples

@@ -13,8 +13,9 @@ from hostile_models import mutations
 from int8_nets import Net, classifier, data, images
 
 from edgekit.errors import ModelError, UnsupportedError
-from edgekit.graph.calibration import calibration_data, load_npz, observe
+from edgekit.graph.calibration import calibration_data, observe
 from edgekit.graph.observers import OBSERVERS
+from edgekit.npz import load_npz
 
 
 @dataclass(frozen=True)
