@@ -1,4 +1,5 @@
-"""A file is written whole or not at all: beside its name first, synced, then renamed."""
+"""A file is written whole or not at all: beside its name first, synced, then renamed. Devices and pipes get it as it
+comes."""
 
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path`. Raises UsageError (no folder, no permission, no space)."""
     data = content.encode() if isinstance(content, str) else content
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         handle, part = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:

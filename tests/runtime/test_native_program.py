@@ -243,6 +243,35 @@ def test_another_runtime_is_refused(golden):
     assert document("selftest", golden, "--runtime", "native", "--threads", 4)["threads"] == 1
 
 
+@pytest.mark.parametrize("command", ["info", "selftest"])
+def test_a_document_that_cannot_be_written_is_no_success(golden, command):
+    words = [copying.program(), command, *([golden] if command != "info" else [])]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 5 and b"cannot be written" in done.stderr
+    closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], stderr=subprocess.PIPE)
+    assert closed.returncode == 5 and b"cannot be written" in closed.stderr
+
+
+def test_a_pipe_or_device_is_written_to_and_stays(golden, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    running = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    assert call("selftest", golden, "--out", tmp_path / "pipe").returncode == 0
+    assert json.loads(running.communicate()[0])["ok"] and (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("cpus", ["", "0-", "0,", " 0", "-1", "99999999999999999999", "1-0"])
+def test_cpus_that_are_none(golden, cpus):
+    assert call("selftest", golden, "--cpus", cpus).returncode == 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 1 << 31, (1 << 32) - 1])
+def test_counts_of_golden_data_that_are_wrong(golden, count):
+    content = golden.read_bytes()
+    golden.write_bytes(content[:8] + struct.pack("<I", count) + content[12:])
+    assert "of another model" in document("selftest", golden, code=4)["error"]["message"]
+
+
 def test_the_document_is_written_whole(golden, tmp_path):
     assert call("selftest", golden, "--out", tmp_path / "result.json").stdout == b""
     assert json.loads((tmp_path / "result.json").read_text())["ok"]

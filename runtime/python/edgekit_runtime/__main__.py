@@ -139,10 +139,12 @@ def _write(document: dict, out: str, stdout: int) -> bool:
             with os.fdopen(stdout, "wb") as f:
                 f.write(data)
         else:
-            part = f"{out}.{os.getpid()}.part"
+            in_place = os.path.exists(out) and not os.path.isfile(out)  # a device or pipe
+            part = out if in_place else f"{out}.{os.getpid()}.part"
             with open(part, "wb") as f:
                 f.write(data)
-            os.replace(part, out)
+            if not in_place:
+                os.replace(part, out)
     except OSError as e:
         print(f"edgekit_runtime: --out {out}: {e.strerror}", file=sys.stderr)
         return False

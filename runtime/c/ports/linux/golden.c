@@ -40,7 +40,7 @@ static const char *read_head(golden *g, const uint8_t *file, size_t size) {
   g->app = malloc(largest_output(g->native->model));
   if (g->app == 0) return "out of memory";
   g->sample_bytes = sample_bytes(g->native->model);
-  if (g->count == 0 || size - HEAD != g->count * g->sample_bytes) return "golden data of another model";
+  if (g->count == 0 || (uint64_t)(size - HEAD) != (uint64_t)g->count * g->sample_bytes) return "golden data of another model";
   return 0;
 }
 

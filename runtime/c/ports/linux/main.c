@@ -441,16 +441,30 @@ static int document(session *s, int (*make)(session *, json *), FILE *file) {
   return code;
 }
 
-/* Whole or not at all. */
+/* Into a file that is open; what could not be written is told. */
+static int written(session *s, int (*make)(session *, json *), FILE *file) {
+  const int code = document(s, make, file);
+  if (fflush(file) == 0 && !ferror(file)) return code;
+  return complain(RUN_FAILED, s->o->out, "cannot be written");
+}
+
+/* Whole or not at all; into a device or pipe as it comes. */
 static int to_file(session *s, int (*make)(session *, json *)) {
   char part[PATH_MAX];
+  struct stat about;
   FILE *file;
   int code;
-  if (strcmp(s->o->out, "-") == 0) return document(s, make, stdout);
-  snprintf(part, sizeof part, "%.4000s.%d.part", s->o->out, (int)getpid());
+  if (strcmp(s->o->out, "-") == 0) return written(s, make, stdout);
+  const int in_place = stat(s->o->out, &about) == 0 && !S_ISREG(about.st_mode);
+  if (in_place)
+    snprintf(part, sizeof part, "%.4000s", s->o->out);
+  else
+    snprintf(part, sizeof part, "%.4000s.%d.part", s->o->out, (int)getpid());
   if ((file = fopen(part, "wb")) == 0) return complain(RUN_FAILED, s->o->out, strerror(errno));
-  code = document(s, make, file);
-  if (fclose(file) != 0 || rename(part, s->o->out) != 0) return complain(RUN_FAILED, s->o->out, strerror(errno));
+  code = written(s, make, file);
+  if (fclose(file) != 0 || (!in_place && rename(part, s->o->out) != 0))
+    code = complain(RUN_FAILED, s->o->out, strerror(errno));
+  if (code == RUN_FAILED && !in_place) unlink(part);
   return code;
 }
 

@@ -42,13 +42,20 @@ static int positive(const char *text, uint64_t *value) {
   return *text >= '1' && *text <= '9' && *end == 0;
 }
 
+/* -1 where the text begins with no digit. */
+static long number(const char *text, char **end) {
+  const int is_number = *text >= '0' && *text <= '9';
+  const long value = strtol(text, end, 10);
+  return is_number ? value : -1;
+}
+
 /* 0,2-3: this process runs on these CPUs only. */
 static int cpus(const char *text) {
   cpu_set_t set;
   char *end;
   CPU_ZERO(&set);
   for (;; text = end + 1) {
-    const long first = strtol(text, &end, 10), last = *end == '-' ? strtol(end + 1, &end, 10) : first;
+    const long first = number(text, &end), last = *end == '-' ? number(end + 1, &end) : first;
     if (first < 0 || last < first || last >= CPU_SETSIZE) return 0;
     for (long i = first; i <= last; ++i) CPU_SET((size_t)i, &set);
     if (*end != ',') break;
