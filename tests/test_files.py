@@ -14,7 +14,7 @@ from edgekit.files import write_whole
 def test_a_file_is_replaced(tmp_path):
     (tmp_path / "a").write_text("old")
     write_whole(tmp_path / "a", "new")
-    assert (tmp_path / "a").read_text() == "new" and os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "new" and [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_pipe_is_written_to_and_stays(tmp_path):
