@@ -94,6 +94,8 @@ def convert(
         build = _lower_stage(build, precision, progress)
     if "tflite" in formats:
         build = _tflite_stage(build, progress)
+    if "c" not in formats and (target is not None or keep_input):
+        build = replace(build, warnings=(*build.warnings, "target and keep_input are for C, which was not asked for"))
     if "c" in formats:
         build = _c_stage(build, board, keep_input, progress)
     conversion, golden = _judge(build, Path(out), precision, formats, observer, progress)

@@ -194,6 +194,7 @@ def deploy(
     project = load_project(Path(build) if build is not None else Path.cwd())
     kind = _microcontroller(project, target, device, host)
     if kind is not None:
+        _check_firmware_runtime(runtime, kind)
         return _deploy_firmware(project, build, kind, progress)
     spec, kind = _choose(project, target, device, host)
     _check_linux(kind)
@@ -288,6 +289,11 @@ def _microcontroller(
         return None
     kind = load_target(choose_device(project, device=device).target if target is None else target)
     return kind if kind.kind == "mcu" else None
+
+
+def _check_firmware_runtime(runtime: str | None, kind: Target) -> None:
+    if runtime not in (None, "c"):
+        raise UsageError(f"--runtime {runtime}: {kind.id} runs generated C", hint="leave --runtime out, or say c")
 
 
 def _deploy_firmware(

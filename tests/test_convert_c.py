@@ -160,6 +160,16 @@ def test_a_build_without_c_says_how_to_get_it(source: Path, tmp_path: Path) -> N
     assert "--formats c,onnx" in caught.value.hint
 
 
+def test_options_of_c_without_c_are_said(source: Path, tmp_path: Path) -> None:
+    done = convert(source, tmp_path / "build", formats=("onnx",), keep_input=True)
+    assert "target and keep_input are for C, which was not asked for" in done.warnings
+
+
+def test_a_microcontroller_takes_no_other_runtime(build: Path) -> None:
+    with pytest.raises(UsageError, match="mps2-an386 runs generated C"):
+        edgekit.deploy(build, target="mps2-an386", runtime="native")
+
+
 def test_an_unknown_target_is_named(source: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="stm32f4111"):
         convert(source, tmp_path / "build", target="stm32f4111")
