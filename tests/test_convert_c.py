@@ -70,8 +70,8 @@ def test_the_report_tells_of_it(build: Path) -> None:
     assert told["checked_with"] == ("cc" if shutil.which("cc") else None)
 
 
-def test_the_input_may_be_overwritten_unless_it_is_kept(source: Path, tmp_path: Path) -> None:
-    assert "may overwrite it" in (source.with_name("build") / "c" / "net.h").read_text()
+def test_the_input_may_be_overwritten_unless_it_is_kept(source: Path, build: Path, tmp_path: Path) -> None:
+    assert "may overwrite it" in (build / "c" / "net.h").read_text()
     convert(source, tmp_path / "kept", keep_input=True)
     assert "leaves it as it is" in (tmp_path / "kept" / "c" / "net.h").read_text()
 
@@ -203,11 +203,11 @@ def test_a_build_of_c_alone_says_how_to_run_it(source: Path, tmp_path: Path) -> 
     assert "--runtime c" in caught.value.hint
 
 
-def test_an_operator_without_a_kernel_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+def test_an_operator_without_a_kernel_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch, build: Path) -> None:
     from edgekit.emitters import c
     from edgekit.ops.convolution import Conv2D
 
     monkeypatch.setattr(c, "ROWS", {cls: row for cls, row in c.ROWS.items() if cls is not Conv2D})
-    program = from_onnx(ir.from_proto(onnx.load(source.with_name("build") / "model.onnx")), "net")
+    program = from_onnx(ir.from_proto(onnx.load(build / "model.onnx")), "net")
     with pytest.raises(UnsupportedOpError, match='"stem" \\(Conv2D\\): there is no kernel for it'):
         emit_c(program)

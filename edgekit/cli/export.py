@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("build", type=click.Path(path_type=Path))
 @click.option("--as", "kind", required=True, metavar="KIND", help="cmake, arduino, platformio, zephyr or esp-idf.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="New, empty, or of an earlier export.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="New, empty or exported before."
+)
 @click.option("--version", default="1.0.0", show_default=True, metavar="X.Y.Z", help="Version of the library.")
 @click.option("--force", is_flag=True, help="Overwrite files of an earlier export that were changed since.")
 @json_option
