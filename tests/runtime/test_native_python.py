@@ -71,6 +71,7 @@ FLOATS = picture()
         FLOATS, FLOATS.tolist(), FLOATS.ravel().tolist(), tuple(FLOATS.ravel().tolist()), FLOATS.tobytes(),
         bytearray(FLOATS.tobytes()), array("f", FLOATS.ravel()), memoryview(FLOATS), FLOATS.ravel(),
         FLOATS.astype(np.float64), np.asfortranarray(FLOATS), array("d", FLOATS.ravel().tolist()),
+        FLOATS.astype(">f4"), FLOATS.astype(">f8"),
     ],
     ids=lambda x: f"{type(x).__name__}-{getattr(x, 'dtype', '')}",
 )  # fmt: skip
@@ -94,7 +95,9 @@ def test_by_name(plain):
         ({"x": FLOATS.tobytes()[:-1]}, "95 bytes, expected 96"), ({"x": [FLOATS[0].tolist()] * 2}, "shape"),
         ({"x": np.full_like(FLOATS, math.nan)}, "NaN or infinity"), ({"r": [[1.0, math.inf, 0.0]]}, "NaN or infinity"),
         ({"state": [1.5, 2]}, "state"), ({"state": [1 << 70, 2]}, "state"), ({"state": array("d", [1, 2])}, "state"),
-        ({"x": [[[["a"] * 3] * 2] * 4]}, "x"),
+        ({"x": [[[["a"] * 3] * 2] * 4]}, "x"), ({"x": None}, "got NoneType"), ({"x": "abc"}, "got str"),
+        ({"x": FLOATS.astype(object)}, "scale it"), ({"x": FLOATS.astype(complex)}, "scale it"),
+        ({"x": np.zeros(24, "f4,f4")}, "scale it"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(plain, changed, why):

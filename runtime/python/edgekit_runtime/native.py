@@ -153,7 +153,7 @@ class Model:
     def raw(self, *arrays, **named):
         """Run once on bytes of exactly what the model stores; the outputs are memoryviews of the same kind."""
         for end, x in zip(self._library.inputs, self._in_order(arrays, named)):
-            content = memoryview(x).tobytes()
+            content = _view(end.value, x).tobytes()
             if len(content) != end.bytes:
                 raise ValueError(f"input {end.value.name}: {len(content)} bytes, expected {end.bytes}")
             end.write_raw(content)
@@ -223,13 +223,22 @@ def packed(value: Value, code: str, x):
         return _of_size(value, memoryview(x), count * struct.calcsize(code))
     if isinstance(x, (list, tuple)):
         return _from_lists(value, code, x)
-    view = memoryview(x)
+    view = _view(value, x)
     if tuple(view.shape) not in (value.app_shape, (count,)):
         raise ValueError(f"input {value.name}: shape {tuple(view.shape)}, expected {value.app_shape}")
     kind = view.format.lstrip("<=@")
     if kind == code or (code == "B" and kind == "?") or (code == "q" and kind == "l" and view.itemsize == 8):
         return view if view.c_contiguous else view.tobytes()
-    return _from_lists(value, code, _flat(view.tolist()), given=kind)
+    numbers = x.tolist() if hasattr(x, "tolist") else view.tolist()  # a memoryview has no float16 and no byte order
+    return _from_lists(value, code, _flat(numbers), given=kind.lstrip(">!"))
+
+
+def _view(value: Value, x) -> memoryview:
+    try:
+        return memoryview(x)
+    except (TypeError, ValueError) as e:
+        got = type(x).__name__
+        raise ValueError(f"input {value.name}: got {got}, expected an array or lists of numbers") from e
 
 
 def _of_size(value: Value, view: memoryview, size: int) -> memoryview:
