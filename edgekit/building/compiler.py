@@ -177,8 +177,8 @@ def _run(compiler: Compiler, command: Sequence[str], folder: Path) -> None:
     text = done.stderr.decode(errors="replace")
     error = next((line for line in text.splitlines() if "error" in line), text[-300:])[:300]
     if not _works(compiler, folder):
-        hint = f"try it by itself, or {compiler.how_to_get}"
-        raise UsageError(f"{compiler.name} ({compiler.command[0]}) compiles no C here: {error}", hint=hint)
+        hint = f"free some space, try it by itself, or {compiler.how_to_get}"
+        raise UsageError(f"{compiler.command[0]} compiles no C here: {error}", hint=hint)
     raise InternalError(f"{compiler.name} refused generated C: {error}", hint="this is a bug: report it")
 
 
@@ -196,6 +196,6 @@ def _done(compiler: Compiler, command: Sequence[str], folder: Path) -> subproces
         )
     except subprocess.TimeoutExpired as e:
         hint = f"try it by itself, or {compiler.how_to_get}"
-        raise UsageError(f"{compiler.name} ({command[0]}) did not end in {LIMIT_S:g} s", hint=hint) from e
+        raise UsageError(f"{command[0]} did not end in {LIMIT_S:g} s", hint=hint) from e
     except OSError as e:
         raise UsageError(f"{command[0]} cannot be started: {e.strerror}", hint=compiler.how_to_get) from e

@@ -82,6 +82,8 @@ def array(name: str, table: Table) -> str:
 def _literals(data: Array, dtype: str) -> list[str]:
     if dtype == "f32":
         return [number(v) for v in data.tolist()]
+    if data.dtype.itemsize < 4:  # weights: there may be millions
+        return list(map(str, data.astype(np.int32).tolist()))
     return [integer(int(v), dtype) for v in data.tolist()]
 
 
