@@ -20,6 +20,7 @@ import edgekit
 from edgekit import artifacts, interpreter
 from edgekit.c_folder import read_model
 from edgekit.emitters.c import emit_c
+from edgekit.emitters.c.text import number
 from edgekit.errors import ModelError, UnsupportedError, UnsupportedOpError, UsageError
 from edgekit.lowering import from_onnx
 
@@ -97,6 +98,33 @@ def test_an_application_calls_it_by_its_header(build: Path, tmp_path: Path, keep
         assert not keep_input or np.array_equal(given, x)
 
 
+@needs_compiler
+def test_real_values_are_stored_and_read_back(build: Path, tmp_path: Path) -> None:
+    """The functions of the header: nearest, halves away from zero, clamped; what is no number is the lowest."""
+    program = from_onnx(ir.from_proto(onnx.load(build / "model.onnx")), "net")
+    x, y = program.inputs[0], program.outputs[0]
+    steps = np.array(
+        [-1e9, -128.4, -3.5, -0.5, -0.49, 0.0, 0.5, 2.51, 300.0, 1e30, np.inf, -np.inf, np.nan], np.float32
+    )
+    reals = steps * np.float32(x.scale)
+    listed = ", ".join(map(number, reals))
+    (tmp_path / "main.c").write_text(
+        '#include <math.h>\n#include <stdio.h>\n#include "net.h"\n'
+        f"static const float reals[] = {{{listed}}};\n"
+        "int main(void) {\n"
+        f'  for (int i = 0; i < {len(reals)}; ++i) printf("%d ", net_quantize_input(reals[i]));\n'
+        '  printf("%.9g\\n", (double)net_dequantize_output(5));\n  return 0;\n}\n'
+    )
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble-promotion"]
+    folders = [f"-I{build / 'c'}", f"-I{build / 'c' / 'edgekit'}"]
+    subprocess.run(["cc", *strict, *folders, "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    *stored, real = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout.split()
+    with np.errstate(invalid="ignore"):
+        nearest = np.trunc(reals / np.float32(x.scale) + np.copysign(np.float32(0.5), reals)) + x.zero_point
+    assert [int(n) for n in stored] == [int(n) for n in np.nan_to_num(np.clip(nearest, -128, 127), nan=-128)]
+    assert float(real) == pytest.approx((5 - y.zero_point) * y.scale, rel=1e-6)
+
+
 def test_twice_the_same_bytes(source: Path, build: Path, tmp_path: Path) -> None:
     """Also with other hash seeds."""
     code = (
@@ -145,8 +173,7 @@ def test_sources_of_a_damaged_folder_are_refused(build: Path, tmp_path: Path) ->
 @needs_compiler
 def test_run_gives_the_golden_outputs(build: Path, tmp_path: Path) -> None:
     given, wanted = artifacts.read_golden(build)
-    np.savez(tmp_path / "in.npz", **given)
-    command = ["run", str(build), "--runtime", "c", "--inputs", "in.npz", "--outputs", "out.npz", "--json", "-"]
+    command = ["run", str(build), "--runtime", "c", "--inputs", str(build / "model.c.npz"), "--outputs", "out.npz", "--json", "-"]
     done = subprocess.run([sys.executable, "-m", "edgekit", *command], cwd=tmp_path, capture_output=True, check=True)
     assert json.loads(done.stdout)["samples"] == len(given["x"])
     with np.load(tmp_path / "out.npz") as made:

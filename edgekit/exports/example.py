@@ -29,7 +29,7 @@ def _filled(library: Library, value: Value) -> str:
     macro = f"{library.upper}_{value.function.upper()}"
     what, zero = "your data", "0"
     if value.scale is not None:
-        what, zero = f"your data: real value / {macro}_SCALE + {macro}_ZERO_POINT, rounded", f"{macro}_ZERO_POINT"
+        what, zero = f"your data: {library.name}_quantize_{value.function}(real value)", f"{macro}_ZERO_POINT"
     element = f"{library.name}_{value.function}(&arena)[i]"
     return f"""  for (int32_t i = 0; i < {macro}_SIZE; ++i) {{
     {element} = ({C_TYPES[value.dtype]}){zero}; /* {what} */

@@ -45,7 +45,8 @@ need an arena each.
 {_values(library)}
 
 A stored number is the real one divided by the scale, plus the zero point, rounded and kept within the limits
-of its type (-128 to 127 for `int8_t`); `{n}.h` has both as macros. Channels come last: height, width, channel.
+of its type (-128 to 127 for `int8_t`): `{n}.h` has both as macros, and for each integer input and output a function,
+such as `{n}_quantize_input()` and `{n}_dequantize_output()`. Channels come last: height, width, channel.
 
 ## Self-test
 

@@ -120,6 +120,20 @@ class Writer:
             yield f"#define {macro}_ZERO_POINT ({tensor.zero_point})"
         c_type, name = C_TYPES[tensor.dtype], self.names.lower
         yield f"{qualifier}{c_type} *{name}_{end}({qualifier}{name}_arena *arena);"
+        if tensor.quant is not None and tensor.quant.per_tensor and tensor.dtype in ("s8", "u8", "s16"):
+            yield from self._quantization(tensor, end, macro) if is_input else self._dequantization(tensor, end, macro)
+
+    def _quantization(self, tensor: Tensor, end: str, macro: str) -> Iterator[str]:
+        """The function that stores a real value."""
+        c_type, (low, high) = C_TYPES[tensor.dtype], tensor.limits
+        yield f"static inline {c_type} {self.names.lower}_quantize_{end}(float real) {{"
+        yield f"  return ({c_type})ek_quantize(real, {macro}_SCALE, {macro}_ZERO_POINT, {low}, {high});"
+        yield "}"
+
+    def _dequantization(self, tensor: Tensor, end: str, macro: str) -> Iterator[str]:
+        yield f"static inline float {self.names.lower}_dequantize_{end}({C_TYPES[tensor.dtype]} stored) {{"
+        yield f"  return (float)(stored - {macro}_ZERO_POINT) * {macro}_SCALE;"
+        yield "}"
 
     # --- NAME.c
 

@@ -39,6 +39,15 @@ typedef struct {
   ek_status (*invoke)(void *arena);
 } ek_model;
 
+/* The stored integer nearest to a real value, halves away from zero; low and high are the ends of its type. What is no
+   number becomes low. */
+static inline int32_t ek_quantize(float real, float scale, int32_t zero_point, int32_t low, int32_t high) {
+  const float steps = real / scale;
+  if (!(steps > (float)(low - zero_point))) return low;
+  if (steps >= (float)(high - zero_point)) return high;
+  return (int32_t)(steps + (steps < 0.0f ? -0.5f : 0.5f)) + zero_point;
+}
+
 #ifdef __cplusplus
 }
 #endif
