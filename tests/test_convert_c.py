@@ -173,7 +173,8 @@ def test_sources_of_a_damaged_folder_are_refused(build: Path, tmp_path: Path) ->
 @needs_compiler
 def test_run_gives_the_golden_outputs(build: Path, tmp_path: Path) -> None:
     given, wanted = artifacts.read_golden(build)
-    command = ["run", str(build), "--runtime", "c", "--inputs", str(build / "model.c.npz"), "--outputs", "out.npz", "--json", "-"]
+    files = ["--inputs", str(build / "model.c.npz"), "--outputs", "out.npz"]
+    command = ["run", str(build), "--runtime", "c", *files, "--json", "-"]
     done = subprocess.run([sys.executable, "-m", "edgekit", *command], cwd=tmp_path, capture_output=True, check=True)
     assert json.loads(done.stdout)["samples"] == len(given["x"])
     with np.load(tmp_path / "out.npz") as made:

@@ -46,7 +46,8 @@ def joined(answers: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
 
 def _by_name(given: Mapping[str, Array], inputs: Sequence[Value]) -> dict[str, Array]:
     names = [v.name for v in inputs]
-    if given and all(name.startswith(("input.", "output.")) for name in given):  # golden samples of a build folder
+    golden = all(name.startswith(("input.", "output.")) for name in given)  # as a build folder has them
+    if golden and not set(names) <= set(given):
         given = {name.removeprefix("input."): array for name, array in given.items() if name.startswith("input.")}
     if len(names) == len(given) == 1:
         return {names[0]: next(iter(given.values()))}
