@@ -17,18 +17,18 @@ BOARD_PACKAGES := qemu-user-static binfmt-support mmdebstrap arch-test openssh-s
 C_PACKAGES     := gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 TEST_PACKAGES  := $(BOARD_PACKAGES) $(C_PACKAGES) cmake make busybox chromium
 
-.PHONY: demo demo-c test test-slow test-pythons bench bench-c bench-native bench-conversion check docs setup data speech board-packages c-packages test-packages clean
+.PHONY: demo demo-c test test-slow test-pythons bench bench-c bench-native bench-conversion check docs setup data speech board-packages c-packages native-libraries test-packages clean
 
 demo: setup data speech board-packages          ## train, convert, profile, deploy to a virtual Raspberry Pi 4, benchmark, report
 	$(BIN)/python examples/demo.py
 
-demo-c: setup data board-packages c-packages  ## models as C: on emulated microcontrollers, and on a virtual Raspberry Pi Zero W
+demo-c: setup data board-packages c-packages native-libraries  ## models as C: on emulated microcontrollers, and on a virtual Raspberry Pi Zero W
 	$(BIN)/python examples/demo_c.py
 
-test: setup data test-packages           ## everything but the slow sweeps
+test: setup data test-packages native-libraries   ## everything but the slow sweeps
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadgroup
 
-test-slow: setup data test-packages      ## example trainings, long fuzzing, other Python versions
+test-slow: setup data test-packages native-libraries   ## example trainings, long fuzzing, other Python versions
 	$(BIN)/python -m pytest -m slow
 
 # The other Python versions run everything that needs neither PyTorch nor the board.
@@ -94,6 +94,9 @@ board-packages:
 
 c-packages:
 	@sh tools/apt_install.sh $(C_PACKAGES)
+
+native-libraries: setup                  ## what native builds need of each board's C library: compiled once
+	$(BIN)/python tools/build_libc.py
 
 test-packages:
 	@sh tools/apt_install.sh $(if $(CI),--required) $(TEST_PACKAGES)
