@@ -8,14 +8,16 @@ a bug of edgekit.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,12 +68,25 @@ def build(files: Mapping[str, str], compiler: Compiler, name: str = "program") -
         return found
     program = _place(files, compiler, name)
     try:
-        with tempfile.TemporaryDirectory(prefix="edgekit-build-", ignore_cleanup_errors=True) as folder:
-            _keep(_compile(files, compiler, Path(folder), name), program, Path(folder).name)
+        with (
+            _alone(program),
+            tempfile.TemporaryDirectory(prefix="edgekit-build-", ignore_cleanup_errors=True) as folder,
+        ):
+            if built(files, compiler, name) is None:
+                _keep(_compile(files, compiler, Path(folder), name), program, Path(folder).name)
     except OSError as e:
         hint = "free some space, or set EDGEKIT_CACHE and TMPDIR to folders that can be written to"
         raise UsageError(f"cannot build {name} for {cache_dir()}: {e.strerror or e}", hint=hint) from e
     return program
+
+
+@contextmanager
+def _alone(program: Path) -> Iterator[None]:
+    """Builds of the same wait for each other: a compiler need not give the same bytes twice, and they may be in use."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with (program.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def built(files: Mapping[str, str], compiler: Compiler, name: str = "program") -> Path | None:
