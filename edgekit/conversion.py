@@ -236,7 +236,8 @@ def _take_apart(build: _Build) -> _Build:
 
 def _check_lowers(build: _Build, formats: Sequence[str]) -> None:
     """Raises UnsupportedOpError naming every operator that TFLite or C has not: before anything is calibrated."""
-    from edgekit.emitters import c, emit_tflite
+    from edgekit.emitters import emit_tflite
+    from edgekit.emitters.c import check as check_c
     from edgekit.graph.quant_params import Range
     from edgekit.graph.quantization import quantize
     from edgekit.lowering import from_onnx
@@ -252,7 +253,7 @@ def _check_lowers(build: _Build, formats: Sequence[str]) -> None:
     if "tflite" in formats:
         emit_tflite(program)
     if "c" in formats:
-        c.check(program)
+        check_c(program)
 
 
 def _lower_stage(build: _Build, precision: str, progress: Progress) -> _Build:

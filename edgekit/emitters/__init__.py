@@ -1,12 +1,8 @@
-"""Program → artefact. `EMITTERS` is the one table of them."""
+"""Program → artefact: `emit_tflite` gives a file, `emit_c` sources with a memory plan, `emitters.onnx` a QDQ graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from edgekit.emitters.c import emit_c
 from edgekit.emitters.tflite import emit_tflite
-from edgekit.program import Program
 
-EMITTERS: dict[str, Callable[[Program], bytes]] = {"tflite": emit_tflite}
-
-__all__ = ["EMITTERS", "emit_tflite"]
+__all__ = ["emit_c", "emit_tflite"]

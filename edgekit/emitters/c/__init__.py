@@ -115,7 +115,7 @@ def _lowered(program: Program, kernel_set: KernelSet) -> dict[Op, Lowered]:
                 raise Refusal("there is no kernel for it")
             made[op] = row(op)
         except Refusal as e:
-            missing.append(f'"{op.name}" ({op.kind}): {e}')
+            missing.append(f'"{op.name}" ({op.kind}): {e.reason}{f" ({e.hint})" if e.hint else ""}')
     if missing:
         raise UnsupportedOpError(missing, hint="convert to onnx or tflite, or replace these layers (docs/c.md)")
     return made
