@@ -99,6 +99,8 @@ One row is one operation of a program, as `edgekit show --program` prints it.
   runs everything. Each operator was measured alone, with random integers, geometry and scales, on x86-64
   (`tests/ops/test_support.py`); in a network such steps add up.
 * **float32**: where it runs in float.
+
+Generated C ([c.md](c.md)) has every operation, in int8 and in float32: the same bytes as the interpreter where it is int8.
 """
 
 TYPES = """\
