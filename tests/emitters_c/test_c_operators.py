@@ -49,8 +49,10 @@ def allowed(case: Case) -> float:
 def test_equals_the_interpreter(cls, kind, count):
     assert cls in ROWS, f"edgekit/emitters/c has no row for {cls.__name__}"
     cases = cases_of(cls, kind, count)
-    for case, got in zip(cases, answers(cases, "sanitized"), strict=True):
-        assert worst(case, got) <= allowed(case), case[0].text()
+    few = count == CASES  # in one program, which is built faster
+    got = split(answers([joined(cases)], "sanitized")[0], cases) if few else answers(cases, "sanitized")
+    for case, samples in zip(cases, got, strict=True):
+        assert worst(case, samples) <= allowed(case), case[0].text()
 
 
 @lru_cache
