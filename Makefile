@@ -26,7 +26,7 @@ demo-c: setup data board-packages c-packages native-libraries  ## models as C: o
 	$(BIN)/python examples/demo_c.py
 
 test: setup data test-packages native-libraries   ## everything but the slow sweeps
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 test-slow: setup data test-packages native-libraries   ## example trainings, long fuzzing, other Python versions
 	$(BIN)/python -m pytest -m slow

@@ -24,10 +24,3 @@ def board() -> Iterator[virtual.Board]:
         pytest.skip(f"{e.message}; {e.hint}")
     yield started
     virtual.remove(name)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on virtual boards share them by name: they run one after the other, in one process."""
-    for item in items:
-        if item.get_closest_marker("board"):
-            item.add_marker(pytest.mark.xdist_group("board"))
