@@ -12,8 +12,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.c_description import check_c_description
-from edgekit.errors import ModelError, UsageError
+from edgekit.errors import ModelError
+from edgekit.files import write_together
 from edgekit.model import ValueSpec
 from edgekit.npz import load_npz
 
@@ -231,7 +230,7 @@ def write_build(
         C_GOLDEN_FILE,
     )
     earlier = [name for name in (*possible, *_earlier_sources(conversion.out)) if name not in wanted]
-    _write_whole(conversion.out, dict.fromkeys(earlier) | wanted)
+    write_together(conversion.out, dict.fromkeys(earlier) | wanted, whole=REPORT_FILE)
 
 
 def _content(file: str, files: Mapping[str, bytes | None], c_files: CFiles | None) -> bytes:
@@ -288,31 +287,6 @@ def read_golden(build: Path, file: str = C_GOLDEN_FILE) -> tuple[dict[str, np.nd
     kinds = ("input.", "output.")
     inputs, outputs = ({k.removeprefix(p): v for k, v in arrays.items() if k.startswith(p)} for p in kinds)
     return inputs, outputs
-
-
-def _write_whole(out: Path, files: Mapping[str, bytes | None]) -> None:
-    """Each file of `files` in `out` under its name; None: not there."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=out))
-    except OSError as e:
-        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="name another folder with --out") from e
-    try:
-        for name, content in files.items():
-            if content is not None:
-                (stage / name).parent.mkdir(parents=True, exist_ok=True)
-                (stage / name).write_bytes(content)
-        (out / REPORT_FILE).unlink(missing_ok=True)  # until all files are there the folder is incomplete
-        for name, content in files.items():
-            if content is None:
-                (out / name).unlink(missing_ok=True)  # of an earlier conversion to other formats
-            else:
-                (out / name).parent.mkdir(parents=True, exist_ok=True)
-                (stage / name).replace(out / name)
-    except OSError as e:
-        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="free some space, or name another --out") from e
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def read_model_json(build: Path) -> dict[str, Any]:

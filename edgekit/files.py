@@ -4,7 +4,9 @@ comes."""
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit.errors import UsageError
@@ -30,6 +32,38 @@ def write_whole(path: Path, content: bytes | str) -> None:
             raise
     except OSError as e:
         raise UsageError(f"cannot write {path}: {e.strerror}", hint="name a writable folder with space") from e
+
+
+def write_together(out: Path, files: Mapping[str, bytes | None], whole: str = "") -> None:
+    """Files of a folder by path in it: all of them into a temporary folder first, then each to its name.
+
+    files  None: removed, where it is there
+    whole  a file that tells that the folder is complete: gone until all others are there
+
+    Raises UsageError (no folder, no permission, no space).
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=out))
+    except OSError as e:
+        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="name another folder with --out") from e
+    try:
+        for name, content in files.items():
+            if content is not None:
+                (stage / name).parent.mkdir(parents=True, exist_ok=True)
+                (stage / name).write_bytes(content)
+        if whole:
+            (out / whole).unlink(missing_ok=True)
+        for name, content in files.items():
+            if content is None:
+                (out / name).unlink(missing_ok=True)
+            else:
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+                (stage / name).replace(out / name)
+    except OSError as e:
+        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="free some space, or name another --out") from e
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _umask() -> int:

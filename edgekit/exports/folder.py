@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import UsageError
+from edgekit.files import write_together
 
 NOTE, SCHEMA = "edgekit-export.json", 1
 
@@ -31,7 +30,8 @@ def write(out: Path, files: Mapping[str, str], facts: Mapping[str, Any], *, forc
         raise UsageError(f"{out}: {shown} changed since the export", hint="--force overwrites, --out names another")
     stale = [path for path in earlier if path not in files]
     note = {**facts, "schema": SCHEMA, "files": {path: _hash(text.encode()) for path, text in sorted(files.items())}}
-    _write(out, {**files, NOTE: json.dumps(note, indent=2) + "\n"}, stale)
+    texts = {**files, NOTE: json.dumps(note, indent=2) + "\n"}
+    write_together(out, {path: text.encode() for path, text in texts.items()} | dict.fromkeys(stale))
 
 
 def _earlier(out: Path) -> dict[str, str]:
@@ -70,24 +70,3 @@ def _digest(path: Path) -> str | None:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _write(out: Path, files: Mapping[str, str], stale: list[str]) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=out))
-    except OSError as e:
-        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="name another folder with --out") from e
-    try:
-        for path, text in files.items():
-            (stage / path).parent.mkdir(parents=True, exist_ok=True)
-            (stage / path).write_text(text, encoding="utf-8", newline="\n")
-        for path in files:
-            (out / path).parent.mkdir(parents=True, exist_ok=True)
-            (stage / path).replace(out / path)
-        for path in stale:
-            (out / path).unlink(missing_ok=True)
-    except OSError as e:
-        raise UsageError(f"cannot write to {out}: {e.strerror}", hint="free some space, or name another --out") from e
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
