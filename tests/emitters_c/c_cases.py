@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 import tempfile
@@ -122,12 +123,14 @@ def _answers(cases: Sequence[Case], place: Machine, **options) -> list[list[Samp
     try:
         built = place.build([model.sources for model in models_of(cases, **options)])
     except UsageError as e:
+        if os.environ.get("CI"):
+            raise
         pytest.skip(f"{e}: {e.hint}")
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder) / "inputs", Path(folder) / "outputs"
         inputs.write_bytes(write_samples((ends(program.inputs), samples) for program, samples in cases))
         command = place.run(built, inputs, outputs)
-        if shutil.which(command[0]) is None:
+        if shutil.which(command[0]) is None and not os.environ.get("CI"):
             pytest.skip(f"{command[0]} is not installed")
         done = subprocess.run(command, capture_output=True, cwd=folder, timeout=600)
         assert done.returncode == 0, (done.returncode, done.stderr.decode()[-2000:])
