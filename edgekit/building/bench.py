@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from edgekit.program.tensor import Array
 from edgekit.resources import runtime_dir
 
 Arrays = Mapping[str, Array]
+FLOAT_CLOSE = 1e-4  # of the largest number: C adds floats in another order than NumPy
 _HEAD = struct.Struct("<IIQ")
 _CODES = {  # of runtime/c/ports: bench.c and host/port.c
     41: "there is no memory for the arena",
@@ -118,6 +120,16 @@ def run_here(
     except OSError as e:
         hint = "set EDGEKIT_CACHE to a folder that programs may be started from, TMPDIR to one with space"
         raise UsageError(f"the C program cannot be run here: {e.strerror}", hint=hint) from e
+
+
+def apart(got: Array, wanted: Array) -> tuple[float, float]:
+    """The largest difference, the largest of all numbers where one is none, and what is allowed: 0 but for floats."""
+    a, b = got.astype(np.float64), wanted.astype(np.float64)
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
+        return sys.float_info.max, 0.0
+    gap = float(np.abs(a[finite] - b[finite]).max(initial=0.0))
+    return gap, FLOAT_CLOSE * float(np.abs(b[finite]).max(initial=1.0)) if wanted.dtype.kind == "f" else 0.0
 
 
 class _Reader:

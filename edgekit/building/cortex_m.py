@@ -7,7 +7,6 @@ not fit is said here, in figures.
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +36,6 @@ CORES: dict[str, tuple[tuple[str, str], ...]] = {
     "cortex-m55": (("mve-int", "mve"), ("mve-float", "mve.fp"), ("fpu-sp", "fp")),
 }
 _ROOM = 0x1000_0000
-_ARENA_BYTES = re.compile(r"^#define \w+_ARENA_BYTES (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,15 +66,17 @@ def bench_image(models: Sequence[CSources], target: Target, *flags: str) -> Imag
 
     Raises UnsupportedError where it does not fit, UsageError without a compiler, InternalError.
     """
-    places = layout(target, max(map(arena_bytes, models)), STACK_BYTES + VARIABLES_BYTES)
-    files = bench_files(models, PORT) | {"port/memory.ld": memory_script(places, max(map(arena_bytes, models)))}
+    places = layout(target, max(model.arena_bytes for model in models), STACK_BYTES + VARIABLES_BYTES)
+    files = bench_files(models, PORT) | {
+        "port/memory.ld": memory_script(places, max(model.arena_bytes for model in models))
+    }
     return _built(files, target, "bench.elf", flags)
 
 
 def bare_image(model: CSources, target: Target, *flags: str) -> Image:
     """Startup, init() and one invoke(): what a firmware has of a model, without files and without test code; raises
     what `bench_image` does."""
-    places = layout(target, arena_bytes(model), STACK_BYTES + VARIABLES_BYTES)
+    places = layout(target, model.arena_bytes, STACK_BYTES + VARIABLES_BYTES)
     port = runtime_dir() / "c" / "ports" / PORT
     files = {f"model/{name}": text for name, text in model.files.items() if not name.endswith("_model.c")}
     files |= {f"kernels/{name}": text for name, text in model.kernel_files.items()}
@@ -89,7 +89,7 @@ def bare_image(model: CSources, target: Target, *flags: str) -> Image:
 
 def build_firmware(model: CSources, target: Target) -> Firmware:
     """Both images; raises what `bench_image` does."""
-    places = layout(target, arena_bytes(model), STACK_BYTES + VARIABLES_BYTES)
+    places = layout(target, model.arena_bytes, STACK_BYTES + VARIABLES_BYTES)
     return Firmware(bench_image([model], target), bare_image(model, target), places)
 
 
@@ -97,14 +97,6 @@ def compiler_version() -> str:
     """Name and version of the cross compiler."""
     done = subprocess.run(["arm-none-eabi-gcc", "-dumpfullversion"], capture_output=True, text=True)
     return f"arm-none-eabi-gcc {done.stdout.strip()}"
-
-
-def arena_bytes(model: CSources) -> int:
-    """What the header of a model says."""
-    found = _ARENA_BYTES.search(model.files.get(f"{model.name}.h", ""))
-    if found is None:
-        raise InternalError(f"{model.name}.h does not say how large its arena is")
-    return int(found[1])
 
 
 def memory_script(places: Layout, arena: int) -> str:

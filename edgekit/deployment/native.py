@@ -22,9 +22,9 @@ import numpy as np
 from edgekit import artifacts, resources
 from edgekit.building.native import NativeModel, NativeTarget, app_shape
 from edgekit.bundle import Bundle, make_bundle
+from edgekit.c_folder import read_model
 from edgekit.deployment.plan import Needs
 from edgekit.deployment.probe import Facts
-from edgekit.emitters.c import CSources
 from edgekit.errors import ModelError
 from edgekit.program.tensor import Array
 
@@ -51,7 +51,7 @@ def native_bundle(app: str, build: Path, facts: Facts, core: str, progress: Prog
     has no C sources, UnsupportedError for the CPU, UsageError without a compiler.
     """
     document = artifacts.description_of(build, ".c")[1]
-    sources = CSources.of_texts(artifacts.read_sources(build))
+    sources = read_model(build)
     inputs, outputs = artifacts.read_golden(build, artifacts.GOLDEN_FILE)
     target = NativeTarget(facts.arch, core)
     python = facts.python is not None and facts.python.unusable is None

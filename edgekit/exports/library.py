@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.building import FLOAT_CLOSE
 from edgekit.emitters.c import CSources
 from edgekit.emitters.c.text import identifiers
 from edgekit.errors import ModelError, UsageError
@@ -132,12 +133,9 @@ def sample(
     return Sample(tuple(given[v.name] for v in inputs), wanted, tuple(steps))
 
 
-FLOAT_SHARE = 1e-4  # of the largest number; C libraries round exp() and tanh() differently
-
-
 def _tolerance(value: Value, array: Array, float_inside: bool) -> float:
     if value.dtype == "f32":
-        return FLOAT_SHARE * float(np.abs(array[np.isfinite(array)]).max(initial=1.0))
+        return FLOAT_CLOSE * float(np.abs(array[np.isfinite(array)]).max(initial=1.0))
     return 1.0 if float_inside and value.scale is not None else 0.0
 
 

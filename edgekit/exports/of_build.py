@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit import artifacts
-from edgekit.c_folder import golden_samples
+from edgekit.c_folder import golden_samples, read_model
 from edgekit.emitters.c import CSources
-from edgekit.errors import ModelError
 from edgekit.exports.library import Library, Sample, Value, sample, values
 from edgekit.resources import licence_text
 
@@ -19,12 +17,12 @@ SAMPLES = 2  # they are constants of the program that calls the self-test
 
 def library_of_build(build: Path, version: str = "1.0.0") -> Library:
     """The model of a build folder, tested with its first golden samples. Raises ModelError, UsageError."""
-    sources = CSources.of_texts(artifacts.read_sources(build))
+    sources = read_model(build)
     document = artifacts.description_of(build, ".c")[1]
     inputs, outputs = (values(kind, _facts(document[f"{kind}s"])) for kind in ("input", "output"))
     return Library(
         sources=sources,
-        arena_bytes=_arena_bytes(sources),
+        arena_bytes=sources.arena_bytes,
         inputs=inputs,
         outputs=outputs,
         samples=tuple(_samples(build, inputs, outputs, uses_float(sources))),
@@ -41,13 +39,6 @@ def uses_float(sources: CSources) -> bool:
 def _facts(ends: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[int, ...], str, float | None, int]]:
     for v in ends:
         yield v["name"], tuple(v["shape"]), v["dtype"], v["scale"], v["zero_point"] or 0
-
-
-def _arena_bytes(sources: CSources) -> int:
-    found = re.search(rf"#define {sources.name.upper()}_ARENA_BYTES (\d+)", sources.files[f"{sources.name}.h"])
-    if found is None:
-        raise ModelError(f"{sources.name}.h does not say how large the arena is", hint="run edgekit convert again")
-    return int(found.group(1))
 
 
 def _samples(build: Path, inputs: Sequence[Value], outputs: Sequence[Value], float_inside: bool) -> Iterator[Sample]:

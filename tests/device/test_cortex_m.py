@@ -15,7 +15,7 @@ from random_operators import PROGRAMS, inputs_of
 from rich.console import Console
 
 from edgekit.building import End, run_here, write_samples
-from edgekit.building.cortex_m import arena_bytes, bare_image, bench_image
+from edgekit.building.cortex_m import bare_image, bench_image
 from edgekit.building.placement import check_flash, layout, place
 from edgekit.deployment.firmware import check_emulated, deploy_firmware, run_firmware
 from edgekit.device import cortex_m
@@ -257,7 +257,7 @@ def test_the_bare_firmware_runs(board, tmp_path):
     good, bad = bare_image(model().sources, target), bare_image(with_kernel("  return EK_RANGE;"), target)
     codes = [subprocess.run(cortex_m.command(target, i.path), cwd=tmp_path).returncode for i in (good, bad)]
     assert codes == [0, 1]
-    assert good.arena_bytes == arena_bytes(model().sources) == model().arena_bytes
+    assert good.arena_bytes == model().sources.arena_bytes == model().arena_bytes
 
 
 @needs_tools

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from edgekit.emitters.c.kernel_sets import KernelSet, include_dir
 from edgekit.errors import ModelError
 
+_ARENA_BYTES = re.compile(r"^#define \w+_ARENA_BYTES (\d+)$", re.MULTILINE)
 KERNELS_FOLDER = "edgekit"
 _INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.MULTILINE)
 
@@ -28,6 +29,14 @@ class CSources:
     name: str
     files: Mapping[str, str]
     kernel_files: Mapping[str, str]
+
+    @property
+    def arena_bytes(self) -> int:
+        """What NAME.h says. Raises ModelError where it does not."""
+        found = _ARENA_BYTES.search(self.files.get(f"{self.name}.h", ""))
+        if found is None:
+            raise ModelError(f"{self.name}.h does not say how large its arena is", hint="run edgekit convert again")
+        return int(found[1])
 
     def texts(self) -> dict[str, str]:
         """Text by path in one folder: the kernels lie in edgekit/."""

@@ -23,7 +23,7 @@ ALIGNMENT = 8  # of the arena
 
 @dataclass(frozen=True)
 class Names:
-    """Identifiers of one model: `kws`, `KWS`, and of its inputs and outputs ("" where there is only one)."""
+    """Identifiers of one model: `kws`, `KWS`, and of its ends: `input`, of several `input_NAME`."""
 
     lower: str
     inputs: tuple[str, ...]
