@@ -4,9 +4,11 @@ the HTML report say the same because both print these."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edgekit.report.documents import Document, part, rows, texts
+from edgekit.report.fact import BAD, EMULATED, GOOD, PLAIN, WARN, Fact
+from edgekit.report.firmware import FIGURES, firmware_summary, is_firmware
 from edgekit.report.words import (
     UNKNOWN,
     clean,
@@ -23,24 +25,12 @@ from edgekit.report.words import (
     whole,
 )
 
-GOOD, WARN, BAD, PLAIN = "good", "warn", "bad", "plain"  # moods
 WEAK_DB, BAD_DB = 20.0, 10.0  # below: noise is a tenth, a third of the signal's amplitude
-EMULATED = "emulated: correctness, not speed"
 THIS_MACHINE = "this machine"  # how a document names the device of --host local
 SMALL_MODEL_BYTES = 20 << 10  # below: what int8 adds to a graph may weigh more than what it saves
 # what a judge is called in a document → in words
 _JUDGE_WORDS = {"CPU, x64quantprecision=1": "exact int8 on this CPU"}
 _MOODS = {"FITS": GOOD, "UNSURE": WARN, "DOES NOT FIT": BAD}
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One line of a table, one tile of the report. detail: a second, quieter line; mood: GOOD, WARN, BAD or PLAIN."""
-
-    label: str
-    value: str
-    detail: str = ""
-    mood: str = PLAIN
 
 
 def conversion_facts(document: Document) -> list[Fact]:
@@ -353,6 +343,8 @@ def benchmark_facts(document: Document) -> list[Fact]:
 
 def trust_fact(document: Document) -> Fact:
     reasons = [clean(reason) for reason in texts(document, "reasons")]
+    if is_firmware(document):
+        return FIGURES
     if document.get("emulated"):
         return Fact("figures", EMULATED, "times of an emulated board mean nothing for a real one", WARN)
     if document.get("trusted"):
@@ -407,7 +399,9 @@ def summary_facts(documents: Mapping[str, Document]) -> list[Fact]:
         facts.append(_effort("deployed again", second, first))
     measured = benchmark_of(documents)
     facts += (local_facts(first) if first else []) or local_facts(measured)
-    if measured:
+    if is_firmware(measured):
+        facts += firmware_summary(measured)
+    elif measured:
         facts += [golden_fact(measured), _speed(measured)]
     if status := documents.get("status"):
         facts.append(_stored(status))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgekit.report.documents import Document, part, rows
-from edgekit.report.facts import BAD, EMULATED, GOOD, WARN, Fact
+from edgekit.report.fact import BAD, EMULATED, GOOD, WARN, Fact
 from edgekit.report.words import UNKNOWN, clean, number, plural, size, small
 
 MAX_ROWS = 12
 # what is counted apart: key of the document → what one is called
 PARTS = {"operators": "operator", "functions": "function"}
+FIGURES = Fact("figures", EMULATED, "sizes and instructions are exact; an emulator has no times", WARN)
 
 
 def is_firmware(document: Document) -> bool:
@@ -19,11 +20,16 @@ def is_firmware(document: Document) -> bool:
 
 
 def firmware_facts(document: Document) -> list[Fact]:
-    memories, runtime = part(document, "memories"), part(document, "runtime")
+    runtime = part(document, "runtime")
+    return [FIGURES, *firmware_summary(document), Fact("built with", clean(runtime.get("version")))]
+
+
+def firmware_summary(document: Document) -> list[Fact]:
+    """What was found out."""
+    memories = part(document, "memories")
     reserved, variables = size(document.get("stack_reserved_bytes")), size(document.get("variables_bytes"))
     parts = f"arena {size(document.get('arena_bytes'))} in {clean(memories.get('arena'))}"
     return [
-        Fact("figures", EMULATED, "sizes and instructions are exact; an emulator has no times", WARN),
         _outputs(document),
         Fact(
             "flash", size(document.get("flash_bytes")), f"code, weights and startup, in {clean(memories.get('code'))}"
@@ -31,7 +37,6 @@ def firmware_facts(document: Document) -> list[Fact]:
         Fact("RAM", size(document.get("ram_bytes")), f"{parts}, {reserved} kept for the stack, variables {variables}"),
         Fact("stack", size(document.get("stack_bytes")), "used by an inference"),
         _instructions(document),
-        Fact("built with", clean(runtime.get("version"))),
     ]
 
 

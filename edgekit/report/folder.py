@@ -11,7 +11,8 @@ from typing import Any
 
 from edgekit.errors import ModelError
 from edgekit.files import write_whole
-from edgekit.report.documents import Document
+from edgekit.report.documents import Document, part
+from edgekit.report.firmware import is_firmware
 
 MAX_FILE_BYTES = 64 << 20
 
@@ -80,6 +81,17 @@ def read_documents(build: Path) -> dict[str, Document]:
     if problems:
         message = "; ".join(problem for problem, _ in problems)
         raise ModelError(message, hint=" and ".join(f"write it again with `{line}`" for _, line in problems))
+    return _without_deploys_of_firmware(found)
+
+
+def _without_deploys_of_firmware(documents: dict[str, Document]) -> dict[str, Document]:
+    """A deploy to an emulated microcontroller leaves nothing there: it is its benchmark."""
+    found = dict(documents)
+    for name in ("deploy", "redeploy"):
+        measured = part(found.get(name, {}), "benchmark")
+        if is_firmware(measured) and "release" not in found[name]:
+            del found[name]
+            found.setdefault("bench", measured)
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgekit.report import facts as say
 from edgekit.report import sections as show
 from edgekit.report.documents import Document, part, rows
-from edgekit.report.facts import BAD, WARN, Fact
+from edgekit.report.fact import BAD, WARN, Fact
 from edgekit.report.markup import Markup, element, embedded_json
 from edgekit.report.words import clean
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgekit.report.facts import PLAIN
+from edgekit.report.fact import PLAIN
 from edgekit.report.markup import Markup, element, join
 
 WIDTH, HEIGHT = 520.0, 190.0

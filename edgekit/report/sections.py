@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.report import facts as say
 from edgekit.report.conditions import condition_rows
 from edgekit.report.documents import Document, part, rows, texts
-from edgekit.report.facts import BAD, PLAIN, WARN, Fact
+from edgekit.report.fact import BAD, PLAIN, WARN, Fact
 from edgekit.report.firmware import PARTS, count_rows, firmware_facts, is_firmware
 from edgekit.report.markup import Markup, element
 from edgekit.report.plots import Column, Level, bar, column_chart

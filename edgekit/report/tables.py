@@ -16,7 +16,7 @@ from rich.text import Text
 
 from edgekit.report import facts as say
 from edgekit.report.documents import Document, part, rows, texts
-from edgekit.report.facts import BAD, GOOD, PLAIN, WARN, Fact
+from edgekit.report.fact import BAD, GOOD, PLAIN, WARN, Fact
 from edgekit.report.firmware import PARTS, count_rows, firmware_facts, is_firmware
 from edgekit.report.words import clean, clean_lines, count, decibel, duration, number, shape, size
 

@@ -115,3 +115,24 @@ def test_the_page_that_docs_describe_can_be_read_back(folder: Path, documents: D
     names: dict[str, Any] = {}
     exec(code.replace("build/report.html", str(folder / "report.html")), names)
     assert names["documents"] == documents
+
+
+FIRMWARE = {
+    "app": "small", "target": "mps2-an386", "device": "mps2-an386 in QEMU", "emulated": True, "trusted": False,
+    "samples": 8, "golden": {"checked": True, "equal": True, "max_abs_error": 0, "tolerance": 0},
+    "flash_bytes": 59_700, "ram_bytes": 14_624, "arena_bytes": 12_576, "stack_bytes": 276,
+    "stack_reserved_bytes": 2048, "variables_bytes": 0, "memories": {"code": "code", "arena": "sram"},
+    "instructions": {"min": 9_115_676, "max": 9_126_538, "exact": True}, "functions": [], "operators": [],
+}  # fmt: skip
+
+
+def test_a_deploy_to_an_emulated_microcontroller_is_its_benchmark(folder: Path) -> None:
+    head = {"schema": 1, "edgekit": "0.1.0", "command": "deploy"}
+    (folder / "deploy.json").write_text(json.dumps(head | {"benchmark": FIRMWARE}))
+    assert read_documents(folder)["bench"] == FIRMWARE
+    report = write_report(folder)
+    assert report.documents == ("convert", "bench")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for word in ("58.3 KiB", "9,115,676 to 9,126,538", "sizes and instructions are exact", "276 B"):
+        assert word in page
+    assert "planned only" not in page and "times of an emulated board" not in page
